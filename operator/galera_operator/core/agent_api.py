@@ -1,0 +1,289 @@
+"""What the operator and a member agent say to each other: the values, their JSON, and the names of the HTTP paths.
+
+Both sides import this module, so there is one description of the interface. Reading is strict: an unknown or missing key is
+refused with its name, because a half-understood answer about data is worse than none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any
+
+from galera_operator.core.position import Directory, Position
+
+HTTP_PORT = 9200
+"""The agent's HTTP port on the overlay network. 9200 is what Galera health checks have used since clustercheck."""
+
+HAPROXY_PORT = 9201
+"""HAProxy agent-check: one line per connection."""
+
+MONITOR_USER = "galera_monitor"
+"""The operator's SQL account on every member: may log in and read status, nothing else."""
+
+
+class BadMessage(ValueError):
+    """A message that does not have the agreed shape; names the key, what it got and what it takes."""
+
+
+class Stage(StrEnum):
+    """What the agent is doing with its MariaDB server."""
+
+    STARTING = "starting"
+    """Taking the data directory's lock or reading the disk."""
+    WAITING = "waiting"
+    """mariadbd is down, the position is known (or the directory is empty or incomplete), nobody to join was found."""
+    JOINING = "joining"
+    """mariadbd was started to join a Primary component and has not been Synced yet."""
+    BOOTSTRAPPING = "bootstrapping"
+    """mariadbd was started by a grant as the first member of a Primary component and has not been Synced yet."""
+    RUNNING = "running"
+    """mariadbd has been Synced since it was started; `wsrep` says what it is now."""
+    DRAINING = "draining"
+    """Not routed any more; sessions from before the drain are being ended at a transaction boundary."""
+    DRAINED = "drained"
+    """No session from before the drain is left."""
+    STOPPING = "stopping"
+    """mariadbd is being shut down; the agent exits after it."""
+
+
+class Admission(StrEnum):
+    """Who let traffic in."""
+
+    NONE = "none"
+    OPERATOR = "operator"
+    SELF = "self"
+    """The operator was away for 30 s and the member had joined a Primary component that existed before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wsrep:
+    """A member's own wsrep status, as MariaDB's ``SHOW GLOBAL STATUS`` and ``SHOW GLOBAL VARIABLES`` tell it.
+
+    `local_state`: 0/1 Joining, 2 Donor/Desynced, 3 Joined, 4 Synced. `queue`: write-sets received and not yet applied.
+    `flow_control_paused`: fraction (0 to 1) of time paused since the status was last flushed.
+    `members`: the wsrep node names of the component, sorted. Empty where the server does not tell.
+    """
+
+    ready: bool
+    connected: bool
+    cluster_status: str
+    local_state: int
+    local_state_comment: str
+    state_uuid: str
+    conf_id: int
+    cluster_size: int
+    last_committed: int
+    queue: int
+    flow_control_paused: float
+    desync_count: int
+    members: tuple[str, ...]
+
+    @property
+    def is_primary(self) -> bool:
+        return self.cluster_status == "Primary"
+
+    @property
+    def is_synced(self) -> bool:
+        """True when the member itself says that it serves current data: Synced, ready, connected and Primary."""
+        return self.local_state == 4 and self.ready and self.connected and self.is_primary  # noqa: PLR2004 - Galera's number
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """A state transfer that is going on. `moved`: bytes in the joiner's directory or sent so far, 0 where unknown."""
+
+    role: str
+    """``joiner`` or ``donor``."""
+    method: str
+    """``mariabackup``, ``rsync`` or ``IST``."""
+    stage: str
+    """In words, e.g. ``waiting for donor``, ``receiving``, ``preparing``."""
+    moved: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgentStatus:
+    """``GET /status``: all that an agent knows about its member. Needs no token: it holds no secret."""
+
+    name: str
+    """The wsrep node name, ``<service>.<slot>`` where Swarm told the agent, else the host name."""
+    incarnation: str
+    """Random, new with each start of the agent: a grant names it, so it cannot reach the member's next life."""
+    stage: Stage
+    since: float
+    """Seconds the stage has lasted."""
+    directory: Directory
+    position: Position | None
+    safe_to_bootstrap: bool
+    wsrep: Wsrep | None
+    """None while mariadbd does not answer SQL."""
+    transfer: Transfer | None
+    admission: Admission
+    writer: str
+    """The wsrep node name that this agent takes for the writer; empty while it knows none."""
+    sessions: int
+    """Client sessions open now, without replication's, the agent's and the operator's."""
+    in_flight: int
+    """Those of them that are inside a transaction or a statement."""
+    cut: int
+    """Sessions that were cut inside a transaction because the drain limit was reached."""
+    epoch: int
+    """The highest lease epoch this agent has obeyed."""
+    note: str
+    """One human sentence: what it does or waits for now, or why the last thing failed. No secret."""
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> AgentStatus:
+        """Read an agent's answer.
+
+        Raises:
+            BadMessage: not JSON, or not of this shape.
+        """
+        raw = _object(text)
+        wsrep, transfer, position = raw.get("wsrep"), raw.get("transfer"), raw.get("position")
+        raw["wsrep"] = None if wsrep is None else Wsrep(**_exact(Wsrep, wsrep, members=tuple))
+        raw["transfer"] = None if transfer is None else Transfer(**_exact(Transfer, transfer))
+        raw["position"] = None if position is None else Position(**_exact(Position, position))
+        return cls(**_exact(cls, raw, stage=Stage, directory=Directory, admission=Admission))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What every command carries: who may send it (epoch) and whom it means (incarnation)."""
+
+    epoch: int
+    incarnation: str
+
+
+@dataclass(frozen=True, slots=True)
+class Grant(Command):
+    """``POST /grant``: start mariadbd. The only way a member ever bootstraps.
+
+    `position` is the premise: the agent refuses a bootstrap when its own position is another. None means an empty directory.
+    `peers` empty: bootstrap a new Primary component from this member. Else: join the component at these addresses.
+    """
+
+    address: str
+    """The member's own address on the database's network, as Swarm assigned it."""
+    position: Position | None
+    peers: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Admit(Command):
+    """``POST /admit``: traffic may come in (again: it also ends a drain)."""
+
+    drain_seconds: float
+    """How long a later drain may take: the label's limit, cut to what the service's stop grace period allows."""
+    allow_donor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AppointWriter(Command):
+    """``POST /appoint``: the wsrep node name of the one member that the write port routes to. Sent to every member."""
+
+    writer: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drain(Command):
+    """``POST /drain``: take no new traffic, end what is there at transaction boundaries, at the latest after `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop(Command):
+    """``POST /stop``: drain, shut mariadbd down cleanly and exit 143, as on SIGTERM."""
+
+
+PATHS: Mapping[str, type[Command]] = {
+    "/grant": Grant,
+    "/admit": Admit,
+    "/appoint": AppointWriter,
+    "/drain": Drain,
+    "/stop": Stop,
+}
+
+
+def command_to_json(command: Command) -> str:
+    return json.dumps(asdict(command))
+
+
+def command_from_json(path: str, text: str | bytes) -> Command:
+    """Read the body of a command.
+
+    Raises:
+        BadMessage: unknown path, not JSON, or not of the shape that the path takes.
+    """
+    kind = PATHS.get(path)
+    if kind is None:
+        raise BadMessage(f"there is no command {path}; expected one of {', '.join(sorted(PATHS))}")
+    raw = _object(text)
+    if kind is Grant and raw.get("position") is not None:
+        raw["position"] = Position(**_exact(Position, raw["position"]))
+    return kind(**_exact(kind, raw, peers=tuple))
+
+
+def sql_password(token: str, account: str) -> str:
+    """Derive the SQL password of one of our own accounts from the cluster's one secret.
+
+    One secret to hand out and to rotate instead of one per account; HMAC-SHA-256, so that an account's password does not
+    tell the token.
+    """
+    return hmac.new(token.encode(), f"sql:{account}".encode(), hashlib.sha256).hexdigest()
+
+
+def token_from_root_password(root_password: str, service: str) -> str:
+    """Derive the cluster's token where a stack has no `galera_token` secret but a root password in its environment.
+
+    Both sides know that password: the member has it in its environment, the operator reads it from the service's spec.
+    """
+    return hmac.new(root_password.encode(), f"galera-operator token:{service}".encode(), hashlib.sha256).hexdigest()
+
+
+def _object(text: str | bytes) -> dict[str, Any]:
+    try:
+        raw = json.loads(text)
+    except ValueError as error:
+        raise BadMessage(f"not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise BadMessage(f"expected a JSON object, got {type(raw).__name__}")
+    return raw
+
+
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
+
+
+def _exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:
+    """Check that `raw` has exactly the keys of the dataclass `kind`, each of its type."""
+    if not isinstance(raw, dict):
+        raise BadMessage(f"{kind.__name__}: expected a JSON object, got {type(raw).__name__}")
+    known = {field.name: field.type for field in fields(kind)}
+    for key in raw.keys() - known.keys():
+        raise BadMessage(f"{kind.__name__}: unknown key {key!r}; it takes {', '.join(sorted(known))}")
+    for key in known.keys() - raw.keys():
+        raise BadMessage(f"{kind.__name__}: key {key!r} is missing")
+    out: dict[str, Any] = {}
+    for key, value in raw.items():
+        wanted = _JSON_TYPES.get(str(known[key]))
+        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+            raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected {known[key]}")
+        try:
+            out[key] = convert[key](value) if key in convert else value
+        except (TypeError, ValueError) as error:
+            raise BadMessage(f"{kind.__name__}: {key} is {value!r}: {error}") from error
+    return out
