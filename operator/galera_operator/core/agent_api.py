@@ -90,7 +90,7 @@ class Wsrep:
     @property
     def is_synced(self) -> bool:
         """True when the member itself says that it serves current data: Synced, ready, connected and Primary."""
-        return self.local_state == 4 and self.ready and self.connected and self.is_primary  # noqa: PLR2004 - Galera's number
+        return self.local_state == 4 and self.ready and self.connected and self.is_primary
 
 
 @dataclass(frozen=True, slots=True)

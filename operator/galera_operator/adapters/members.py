@@ -1,0 +1,23 @@
+"""`ports.Members` on real members: the agent over HTTP, the database over SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from galera_operator.adapters import agent_client
+from galera_operator.adapters.sql import SqlPoll
+from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
+
+
+class RealMembers:
+    def __init__(self) -> None:
+        self._sql = SqlPoll()
+
+    def ask(self, address: str, token: str) -> AgentStatus:
+        return agent_client.ask(address, token)
+
+    def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
+        return self._sql.wsrep(address, token, members)
+
+    def send(self, address: str, token: str, command: Command) -> None:
+        agent_client.send(address, token, command)

@@ -1,0 +1,87 @@
+"""Ask the databases themselves for their wsrep status, over SQL connections that are kept between looks."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Sequence
+
+import pymysql
+from pymysql.connections import Connection
+
+from galera_operator.core.agent_api import MONITOR_USER, Wsrep, sql_password
+from galera_operator.core.wsrep_status import STATUS_NAMES, StatusUnreadable, wsrep_from_status
+from galera_operator.ports import Refused, Unreachable
+
+PORT = 3306
+TIMEOUT = 2
+"""Seconds for each of connect, read and write. pymysql's read_timeout has no default: it would wait for ever."""
+
+_QUERY = f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in STATUS_NAMES)})"
+_ACCESS_DENIED = {1044, 1045, 1698}
+
+
+class SqlPoll:
+    """One connection per member address. Different addresses may be asked from different threads at the same time."""
+
+    def __init__(self) -> None:
+        self._connections: dict[tuple[str, str], Connection] = {}
+        self._lock = threading.Lock()
+
+    def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
+        """`ports.Members.wsrep`."""
+        key = (address, token)
+        with self._lock:
+            connection = self._connections.pop(key, None)
+        try:
+            connection = connection or self._connect(address, token)
+            with connection.cursor() as cursor:
+                cursor.execute(_QUERY)
+                rows = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
+            found = wsrep_from_status(rows, members)
+        except (pymysql.MySQLError, OSError) as error:
+            _close(connection)
+            raise _explain(address, error) from None
+        except StatusUnreadable as error:
+            _close(connection)
+            raise Refused(f"{address}: {error}") from error
+        with self._lock:
+            self._connections[key] = connection
+        return found
+
+    def forget_others(self, addresses: Sequence[str]) -> None:
+        """Close the connections to addresses that are not members any more."""
+        with self._lock:
+            gone = [key for key in self._connections if key[0] not in addresses]
+            closing = [self._connections.pop(key) for key in gone]
+        for connection in closing:
+            _close(connection)
+
+    def _connect(self, address: str, token: str) -> Connection:
+        return pymysql.connect(
+            host=address,
+            port=PORT,
+            user=MONITOR_USER,
+            password=sql_password(token, MONITOR_USER),
+            connect_timeout=TIMEOUT,
+            read_timeout=TIMEOUT,
+            write_timeout=TIMEOUT,
+            autocommit=True,
+        )
+
+
+def _close(connection: Connection | None) -> None:
+    if connection is not None:
+        with contextlib.suppress(pymysql.MySQLError, OSError):
+            connection.close()
+
+
+def _explain(address: str, error: Exception) -> Refused | Unreachable:
+    """Name the cause without the driver's own text where that could carry more than the reader needs."""
+    code = error.args[0] if error.args else None
+    if code in _ACCESS_DENIED:
+        return Refused(
+            f"{address} refused the login of {MONITOR_USER} ({code}): the operator's galera_token is not the one this cluster "
+            "was made with"
+        )
+    return Unreachable(f"no SQL answer from {address}:{PORT} ({code if isinstance(code, int) else type(error).__name__})")

@@ -1,0 +1,218 @@
+"""The Swarm as the operator sees it: which services are ours, their tasks and addresses, and the few writes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import requests
+
+from galera_operator.adapters.labels import PREFIX, Labels, read_labels, wish_from
+from galera_operator.adapters.swarm_api import EngineApi
+from galera_operator.core.agent_api import token_from_root_password
+from galera_operator.core.model import Service, Task
+from galera_operator.core.spec import BadWish
+from galera_operator.ports import Cluster, Refused, Unreachable
+
+TOKEN_SECRET = "galera_token"
+"""Name under which both the database and the operator service mount the cluster's one secret."""
+
+_ROOT_PASSWORD = ("MARIADB_ROOT_PASSWORD", "MYSQL_ROOT_PASSWORD")
+
+
+class SwarmEngine:
+    """`ports.Engine` on a real manager."""
+
+    def __init__(self, api: EngineApi, token: str) -> None:
+        """Args: `token`: the content of the `galera_token` secret, empty where the operator has none."""
+        self._api = api
+        self._token = token
+        self._own_networks: frozenset[str] | None = None
+
+    def check_manager(self) -> None:
+        """Raises `Refused` when this engine cannot manage a swarm, with what to do."""
+        swarm = self._api.get("/info").get("Swarm", {})
+        if not swarm.get("ControlAvailable"):
+            raise Refused(
+                f"this engine is not a Swarm manager (its state is {swarm.get('LocalNodeState') or 'inactive'}); "
+                "run the operator with the constraint node.role == manager"
+            )
+
+    def clusters(self) -> Sequence[Cluster]:
+        services = self._api.get("/services")
+        names = {node["ID"]: node.get("Description", {}).get("Hostname", "") for node in self._api.get("/nodes")}
+        networks = {network["Id"]: network for network in self._api.get("/networks")}
+        found = []
+        for service in services:
+            if _is_ours(service):
+                found.append(self._cluster(service, names, networks))
+        return found
+
+    def resize(self, service_id: str, version: int, replicas: int) -> None:
+        def change(spec: dict[str, Any]) -> None:
+            spec["Mode"]["Replicated"]["Replicas"] = replicas
+
+        self._write(service_id, version, change)
+
+    def set_label(self, service_id: str, version: int, label: str, value: str) -> None:
+        def change(spec: dict[str, Any]) -> None:
+            spec.setdefault("Labels", {})[label] = value
+
+        self._write(service_id, version, change)
+
+    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+        filters = json.dumps({"type": ["service", "node"]})
+        try:
+            with self._api.stream("/events", filters=filters) as stream:
+                for _ in stream.iter_lines(chunk_size=1):
+                    if stop():
+                        return
+                    wake()
+        except requests.RequestException as error:
+            raise Unreachable(f"the event stream broke: {type(error).__name__}") from error
+
+    def _write(self, service_id: str, version: int, change: Callable[[dict[str, Any]], None]) -> None:
+        stored = self._api.get(f"/services/{service_id}")
+        spec = stored["Spec"]
+        change(spec)
+        self._api.post(f"/services/{service_id}/update", spec, version=str(version))
+
+    def _cluster(self, raw: Mapping[str, Any], names: Mapping[str, str], networks: Mapping[str, Any]) -> Cluster:
+        spec, name = raw["Spec"], raw["Spec"]["Name"]
+        labels = read_labels(name, spec.get("Labels") or {})
+        replicas = spec.get("Mode", {}).get("Replicated", {}).get("Replicas", 0)
+        container = spec["TaskTemplate"]["ContainerSpec"]
+        service = Service(
+            id=raw["ID"],
+            name=name,
+            version=raw["Version"]["Index"],
+            replicas=replicas,
+            update_state=(raw.get("UpdateStatus") or {}).get("State", ""),
+            stop_grace=container.get("StopGracePeriod", 10_000_000_000) / 1e9,
+        )
+        wish = wish_from(labels) if isinstance(labels, Labels) else labels
+        token, no_token = self._find_token(name, container)
+        network, no_network = self._find_network(name, spec, labels, networks)
+        fault = _misplaced(name, spec) or _not_replicated(name, spec) or no_token or no_network
+        tasks = self._api.get("/tasks", filters=json.dumps({"service": [raw["ID"]]}))
+        return Cluster(service, fault or wish, tuple(_task(task, names, network) for task in tasks), token)
+
+    def _find_token(self, name: str, container: Mapping[str, Any]) -> tuple[str, BadWish | None]:
+        mounted = {secret.get("File", {}).get("Name") for secret in container.get("Secrets") or []}
+        env = dict(entry.partition("=")[::2] for entry in container.get("Env") or [])
+        if TOKEN_SECRET in mounted:
+            if self._token:
+                return self._token, None
+            return "", BadWish(
+                "missing-secret",
+                f"{name} uses the secret {TOKEN_SECRET}, but the operator has none; without it no agent obeys",
+                f"docker service update --secret-add {TOKEN_SECRET} on the operator's service",
+                fatal=True,
+            )
+        for key in _ROOT_PASSWORD:
+            if env.get(key):
+                alias = env.get("DB_SERVICE_NAME") or (name if env.get("GALERA_SERVICE") else "")
+                return token_from_root_password(env[key], alias), None
+        return "", BadWish(
+            "missing-secret",
+            f"{name} has neither the secret {TOKEN_SECRET} nor a MARIADB_ROOT_PASSWORD to derive it from; no agent can obey",
+            f"openssl rand -hex 32 | docker secret create {TOKEN_SECRET} - ; "
+            f"docker service update --secret-add {TOKEN_SECRET} {name}; the same on the operator's service",
+            fatal=True,
+        )
+
+    def _find_network(
+        self, name: str, spec: Mapping[str, Any], labels: Labels | BadWish, networks: Mapping[str, Any]
+    ) -> tuple[str, BadWish | None]:
+        attached = spec["TaskTemplate"].get("Networks") or spec.get("Networks") or []
+        candidates = {entry["Target"]: networks.get(entry["Target"], {}).get("Name", entry["Target"]) for entry in attached}
+        wished = labels.network if isinstance(labels, Labels) else ""
+        if wished:
+            for network_id, title in candidates.items():
+                if title == wished or title.endswith(f"_{wished}"):
+                    return network_id, None
+        elif candidates:
+            shared = [network_id for network_id in candidates if network_id in self._networks_of_operator()] or list(candidates)
+            if len(shared) == 1:
+                return shared[0], None
+        have = ", ".join(sorted(candidates.values())) or "none"
+        return "", BadWish(
+            "bad-network",
+            f"{name} has the networks {have}" + (f"; galera.network names {wished}" if wished else "; which one is the members' cannot be told"),
+            f"docker service update --label-add {PREFIX}network=NAME {name}",
+            fatal=True,
+        )
+
+    def _networks_of_operator(self) -> frozenset[str]:
+        """The networks of the container this process runs in; empty outside a container of this engine."""
+        if self._own_networks is None:
+            try:
+                own = self._api.get(f"/containers/{os.uname().nodename}/json")
+                attached = own["NetworkSettings"]["Networks"].values()
+                self._own_networks = frozenset(entry["NetworkID"] for entry in attached)
+            except Refused:
+                self._own_networks = frozenset()
+        return self._own_networks
+
+
+def _is_ours(service: Mapping[str, Any]) -> bool:
+    """True for a service that a user gave to the operator: by label, or by the environment of the origin image."""
+    spec = service["Spec"]
+    labels = spec.get("Labels") or {}
+    if labels.get(f"{PREFIX}enable", "").lower() in {"false", "0", "no", "off"}:
+        return False
+    if any(key.startswith(PREFIX) for key in labels):
+        return True
+    container = spec["TaskTemplate"].get("ContainerSpec") or {}
+    if any(key.startswith(PREFIX) for key in container.get("Labels") or {}):
+        return True
+    env = dict(entry.partition("=")[::2] for entry in container.get("Env") or [])
+    alias = env.get("DB_SERVICE_NAME", "")
+    return bool(alias) and (spec["Name"] == alias or spec["Name"].endswith(f"_{alias}"))
+
+
+def _misplaced(name: str, spec: Mapping[str, Any]) -> BadWish | None:
+    container = spec["TaskTemplate"]["ContainerSpec"].get("Labels") or {}
+    ours = sorted(key for key in container if key.startswith(PREFIX))
+    if not ours:
+        return None
+    return BadWish(
+        "label-misplaced",
+        f"{name} has {', '.join(ours)} on its containers; labels are read from the service only",
+        "In the stack file, move them from 'labels:' to 'deploy: labels:'.",
+        fatal=True,
+    )
+
+
+def _not_replicated(name: str, spec: Mapping[str, Any]) -> BadWish | None:
+    if "Replicated" in spec.get("Mode", {}):
+        return None
+    return BadWish(
+        "not-replicated",
+        f"{name} is a {'/'.join(spec.get('Mode', {})).lower() or 'strange'} service; only a replicated one can be scaled",
+        "In the stack file, set 'deploy: mode: replicated'.",
+        fatal=True,
+    )
+
+
+def _task(raw: Mapping[str, Any], names: Mapping[str, str], network: str) -> Task:
+    addresses = [
+        attachment["Addresses"][0].partition("/")[0]
+        for attachment in raw.get("NetworksAttachments") or []
+        if attachment["Network"]["ID"] == network and attachment.get("Addresses")
+    ]
+    status = raw.get("Status", {})
+    return Task(
+        id=raw["ID"],
+        slot=raw.get("Slot", 0),
+        node_id=raw.get("NodeID", ""),
+        node=names.get(raw.get("NodeID", ""), ""),
+        state=status.get("State", ""),
+        desired=raw.get("DesiredState", ""),
+        address=addresses[0] if addresses else "",
+        message=status.get("Err") or status.get("Message", ""),
+    )
+
+

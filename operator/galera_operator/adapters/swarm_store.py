@@ -1,0 +1,134 @@
+"""The state store: the labels of one Swarm config object per cluster.
+
+``POST /configs/{id}/update?version=`` changes labels only, is replicated by raft to every manager, and compares the version
+before it writes. So the operator has nothing to lose, and two operators cannot both believe that they wrote.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+
+from galera_operator.adapters.swarm_api import EngineApi
+from galera_operator.core.model import Copy, Memory, Shrink
+from galera_operator.ports import Conflict, Record, Refused
+
+PREFIX = "galera-operator."
+LABEL = "galera.state"
+_TEXT = (
+    "State of a Galera cluster, kept in this config's labels by galera-operator.\n"
+    "Removing this config makes the operator forget which data is the cluster's: do it only when the data is gone for good.\n"
+)
+
+Uuid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Copy(_Strict):
+    node_id: str
+    seqno: int = Field(ge=-1)
+
+
+class _Shrink(_Strict):
+    to: int = Field(ge=1)
+    slot: int = Field(ge=1)
+    task_id: str
+
+
+class _State(_Strict):
+    schema_version: int = Field(ge=1, le=1)
+    holder: str
+    epoch: int = Field(ge=0)
+    beat: int = Field(ge=0)
+    """The version before this write: makes two writes of the same memory differ."""
+    uuid: Uuid
+    ledger: dict[int, _Copy]
+    shrink: _Shrink | None
+
+
+class SwarmStore:
+    """`ports.Store` on Swarm configs."""
+
+    def __init__(self, api: EngineApi) -> None:
+        self._api = api
+        self._ids: dict[str, str] = {}
+
+    def load(self, cluster: str) -> Record | None:
+        raw = self._find(cluster)
+        if raw is None:
+            return None
+        text = (raw["Spec"].get("Labels") or {}).get(LABEL, "")
+        try:
+            state = _State.model_validate_json(text)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(str(part) for part in fault["loc"]) or "the whole"
+            raise Refused(
+                f"the state of {cluster} (config {PREFIX}{cluster}, label {LABEL}) is damaged: {where}: {fault['msg']}; "
+                "nothing is done until it is right again"
+            ) from error
+        memory = Memory(
+            uuid=state.uuid,
+            ledger={slot: Copy(copy.node_id, copy.seqno) for slot, copy in state.ledger.items()},
+            shrink=Shrink(**state.shrink.model_dump()) if state.shrink else None,
+        )
+        return Record(raw["Version"]["Index"], state.holder, state.epoch, memory)
+
+    def create(self, cluster: str, record: Record) -> Record:
+        spec = {
+            "Name": f"{PREFIX}{cluster}",
+            "Data": base64.b64encode(_TEXT.encode()).decode(),
+            "Labels": {LABEL: _json(record)},
+        }
+        self._api.post("/configs/create", spec)
+        stored = self.load(cluster)
+        if stored is None or stored.holder != record.holder:
+            raise Conflict(f"the config {PREFIX}{cluster} was made by somebody else")
+        return stored
+
+    def save(self, cluster: str, record: Record) -> Record:
+        raw = self._find(cluster)
+        if raw is None:
+            raise Conflict(f"the config {PREFIX}{cluster} was removed")
+        spec = raw["Spec"]
+        spec.setdefault("Labels", {})[LABEL] = _json(record)
+        self._api.post(f"/configs/{raw['ID']}/update", spec, version=str(record.version))
+        stored = self.load(cluster)
+        if stored is None or (stored.holder, stored.epoch) != (record.holder, record.epoch):
+            raise Conflict(f"the config {PREFIX}{cluster} was written by somebody else")
+        return stored
+
+    def _find(self, cluster: str) -> dict[str, Any] | None:
+        name = f"{PREFIX}{cluster}"
+        known = self._ids.get(cluster)
+        if known:
+            try:
+                stored: dict[str, Any] = self._api.get(f"/configs/{known}")
+                return stored
+            except Refused:
+                del self._ids[cluster]  # removed and perhaps made anew: look by name
+        configs: list[dict[str, Any]] = self._api.get("/configs", filters=json.dumps({"name": [name]}))
+        for config in configs:
+            if config["Spec"]["Name"] == name:  # the filter matches prefixes too
+                self._ids[cluster] = config["ID"]
+                return config
+        return None
+
+
+def _json(record: Record) -> str:
+    memory = record.memory
+    return _State(
+        schema_version=1,
+        holder=record.holder,
+        epoch=record.epoch,
+        beat=record.version,
+        uuid=memory.uuid,
+        ledger={slot: _Copy(node_id=copy.node_id, seqno=copy.seqno) for slot, copy in memory.ledger.items()},
+        shrink=_Shrink(to=memory.shrink.to, slot=memory.shrink.slot, task_id=memory.shrink.task_id) if memory.shrink else None,
+    ).model_dump_json()

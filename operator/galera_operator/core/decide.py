@@ -1,0 +1,282 @@
+"""What to do next, and why: the whole policy, top to bottom, in the order in which it is asked.
+
+    Is the data in doubt?      -> page, do nothing
+    Is nobody up?              -> elect (election.py), or wait until every copy has answered
+    Is somebody serving?       -> admit, appoint the writer, invite who waits
+    Is the size not as wished? -> one safe step (scaling.py)
+
+`decide` is a function of values: the same look and memory give the same plan. Every way out carries a sentence, and that
+sentence is the log line and the status line.
+"""
+
+from __future__ import annotations
+
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.election import elect
+from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
+from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
+from galera_operator.core.position import ZERO_UUID, Directory
+from galera_operator.core.scaling import obstacle, predicted_victims, restlessness
+from galera_operator.core.spec import BadWish
+from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
+
+DNS_PATIENCE = 3.0
+"""Seconds a member may wait beside a Primary component before it is told the addresses: DNS had its chance."""
+
+DRAIN_SLACK = 5.0
+"""Seconds past its own limit after which a drain is not waited for any longer; SIGTERM drains once more."""
+
+
+def decide(seen: Snapshot, memory: Memory) -> Plan:
+    """Choose the next plan for one cluster. Purely computational."""
+    if isinstance(seen.wish, BadWish) and (seen.wish.fatal or not seen.seats):
+        return Page(seen.wish.name, seen.wish.why, seen.wish.remedy)
+    if seen.settings.pause:
+        return Hold("galera.pause is true: looking, not acting")
+    if not seen.seats:
+        return Hold(f"Swarm has made no task of {seen.service.name} yet")
+    doubt = data_in_doubt(seen, memory) or not_galera(seen)
+    if doubt:
+        return doubt
+    if not seen.primaries:
+        return nobody_serves(seen, memory)
+    return (
+        unconfirmed_shrink(seen, memory)
+        or let_in(seen, memory)
+        or lead(seen)
+        or invite(seen, memory)
+        or resize(seen)
+        or Hold(_settled(seen))
+    )
+
+
+def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
+    """Page when members that serve disagree about which data is the cluster's."""
+    synced = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced]
+    for seat, wsrep in synced:
+        if wsrep.state_uuid == ZERO_UUID:
+            return Page(
+                "state-uuid-zeros",
+                f"{seat.title} says Synced with a state UUID of zeros: it was started without its position, its rows may differ",
+                "Take it out of service, compare its tables with the others', and let it join again from an empty directory.",
+            )
+    histories = {wsrep.state_uuid: seat for seat, wsrep in synced}
+    if len(histories) > 1:
+        told = " and ".join(f"{seat.title} in {uuid}" for uuid, seat in sorted(histories.items()))
+        return Page(
+            "split-brain",
+            f"two Primary components are alive: {told}; writes go to both",
+            "Stop the applications, decide which history to keep, stop the members of the other and let them join it.",
+        )
+    for uuid, seat in histories.items():
+        if memory.uuid and uuid != memory.uuid:
+            return Page(
+                "foreign-history",
+                f"{seat.title} serves state UUID {uuid}, recorded for {seen.service.name} is {memory.uuid}",
+                f"If the new data is the right one: docker config rm galera-operator.{seen.service.name}; "
+                "else bring back the recorded data.",
+            )
+    for seat in seen.stopped:
+        agent = seat.agent
+        foreign = agent and agent.directory is Directory.USABLE and agent.position and agent.position.uuid not in histories
+        if foreign and histories and agent and agent.position and agent.stage is Stage.WAITING:
+            return Page(
+                "foreign-history",
+                f"{seat.title} holds {agent.position}, another history than the Primary component's; joining would erase it",
+                "Decide which to keep; to give up this copy, empty the data directory of that member by hand.",
+            )
+    return None
+
+
+def not_galera(seen: Snapshot) -> Page | None:
+    """Page when every task runs and none has an agent: the labels are on a service that this operator cannot operate."""
+    if seen.seats and all(isinstance(s.member, Unseen) and s.member.refused and s.task.is_running for s in seen.seats):
+        return Page(
+            "not-galera",
+            f"every task of {seen.service.name} runs, but nothing listens on the member agent's port: not a Galera member image",
+            f"Use the member image, or remove the labels: docker service update --label-rm galera.replicas {seen.service.name}",
+        )
+    return None
+
+
+def nobody_serves(seen: Snapshot, memory: Memory) -> Plan:
+    """No Primary component was seen: elect a seed, or say what is being waited for."""
+    for seat in seen.stopped:
+        if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
+            return Hold(f"{seat.title} is {seat.agent.stage}: {seat.agent.note}", SOON)
+    if seen.live:
+        if any(seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING} for seat in seen.live):
+            return Hold(f"{seen.live[0].title} is on its way into a Primary component", SOON)
+        return Page(
+            "no-primary",
+            f"{', '.join(seat.title for seat in seen.live)} lives, but no Primary component is left: a majority was lost at once",
+            "Bring back the members that are missing. If they are gone for good, on the most advanced member: "
+            "SET GLOBAL wsrep_provider_options='pc.bootstrap=YES';",
+        )
+    return elect(seen, memory)
+
+
+def unconfirmed_shrink(seen: Snapshot, memory: Memory) -> Plan | None:
+    """After a scale-down was written: was the right task taken, did the member leave, did the survivors stay Primary?"""
+    shrink = memory.shrink
+    if shrink is None:
+        return None
+    victim_stays = any(seat.task.id == shrink.task_id for seat in seen.seats)
+    if victim_stays and len(seen.seats) <= shrink.to:
+        return Page(
+            "wrong-victim",
+            f"replicas are {shrink.to} now, but Swarm kept slot {shrink.slot}, which was drained for it, and took another",
+            f"Nothing more is done until the label says so: docker service update --label-add galera.replicas={shrink.to} "
+            f"{seen.service.name}",
+        )
+    return Hold(f"slot {shrink.slot} is leaving; the survivors have to agree on {shrink.to} members", SOON)
+
+
+def let_in(seen: Snapshot, memory: Memory) -> Plan | None:
+    """Admit one member that is confirmed, or take back a drain that nobody wants any more."""
+    shrinking = seen.wanted < seen.service.replicas
+    for seat in seen.live:
+        agent = seat.agent
+        assert agent is not None
+        unwanted_drain = agent.stage in {Stage.DRAINING, Stage.DRAINED} and not shrinking
+        if not (unwanted_drain or (agent.stage is Stage.RUNNING and not seat.is_admitted)):
+            continue
+        why_not = admission_obstacle(seat, seen, memory)
+        if why_not:
+            return Hold(f"{seat.title} is not let in yet: {why_not}", SOON)
+        settings = seen.settings
+        step = AdmitMember(
+            seat.slot,
+            seat.task.address,
+            agent.incarnation,
+            settings.drain_seconds(seen.service.stop_grace),
+            settings.allow_donor,
+        )
+        if unwanted_drain:
+            return Act((step,), f"{seat.title} was being drained, but all {seen.service.replicas} members are wanted again")
+        return Act((step,), f"{seat.title} is confirmed: Synced, Primary, in the same view as the rest, nothing left to apply")
+    return None
+
+
+def lead(seen: Snapshot) -> Plan | None:
+    """See to it that every member takes the same, able member for the writer."""
+    chosen = choose_writer(seen, avoid=_next_victims(seen))
+    if chosen is None or chosen.agent is None:
+        return None
+    name = chosen.agent.name
+    others = tuple(
+        (seat.slot, seat.task.address, seat.agent.incarnation)
+        for seat in seen.live
+        if seat.agent and seat.agent.writer != name
+    )
+    if not others:
+        return None
+    present = believed_writer(seen)
+    if present is None:
+        why = f"no member is the writer; {chosen.title} becomes it"
+    elif present.slot == chosen.slot:
+        why = f"{chosen.title} is the writer; not every member knows it"
+    elif may_write(present):
+        why = f"the writer {present.title} is about to leave; {chosen.title} takes over before it is drained"
+    else:
+        why = f"the writer {present.title} cannot serve any more; {chosen.title} takes over"
+    return Act((Appoint(name, chosen.slot, others),), why)
+
+
+def invite(seen: Snapshot, memory: Memory) -> Plan | None:
+    """Help a member that waits beside a Primary component it does not find."""
+    peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced)
+    for seat in seen.stopped:
+        agent = seat.agent
+        if agent is None or agent.stage is not Stage.WAITING or agent.since < DNS_PATIENCE:
+            continue
+        busy = next((other for other in seen.seats if other.agent and other.agent.transfer), None)
+        if busy:
+            return Hold(f"{seat.title} waits its turn: {busy.title} has a state transfer in flight", SOON)
+        if not peers:
+            return Hold(f"{seat.title} waits until a member is Synced and can be joined", SOON)
+        step = Invite(seat.slot, seat.task.address, agent.incarnation, agent.position, peers)
+        return Act((step,), f"{seat.title} has waited {agent.since:.0f} s beside a Primary component without finding it by DNS")
+    return None
+
+
+def resize(seen: Snapshot) -> Plan | None:
+    """Take one safe step towards the wished number of members."""
+    wish, service, wanted = seen.wish, seen.service, seen.wanted
+    if isinstance(wish, BadWish):
+        return Page(wish.name, wish.why, wish.remedy)
+    if wanted == service.replicas:
+        return None
+    blocked = obstacle(seen)
+    if wanted > service.replicas:
+        if blocked:
+            return Hold(f"{wanted} members are wished, {service.replicas} are there; the next one waits: {blocked}", SOON)
+        after = min(wanted, service.replicas + _joiners_at_once(seen, wish.join_parallel))
+        return Act(
+            (Resize(service.id, service.version, service.replicas, after),),
+            f"{wanted} members are wished and all {service.replicas} are in calm service",
+        )
+    return _shrink(seen, blocked)
+
+
+def _shrink(seen: Snapshot, blocked: str | None) -> Plan:
+    wanted, service = seen.wanted, seen.service
+    goal = f"{wanted} members are wished, {service.replicas} are there"
+    if not _next_victims(seen):
+        return Hold(f"{goal}; which task Swarm would take cannot be told yet", SOON)
+    victim = seen.seat(_next_victims(seen)[0])
+    assert victim is not None
+    settings = seen.settings
+    seconds = settings.drain_seconds(service.stop_grace)
+    never_placed = isinstance(victim.member, Unseen) and not victim.task.node_id
+    if never_placed:
+        others = [seat for seat in seen.seats if seat is not victim]
+        trouble = next((f"{seat.title} {reason}" for seat in others if (reason := restlessness(seat))), None)
+        if trouble or seen.leaving:
+            return Hold(f"{goal}; not now: {trouble or 'a task is still on its way out'}", SOON)
+        return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
+    if blocked:
+        return Hold(f"{goal}; not now: {blocked}", SOON)
+    agent = victim.agent
+    assert agent is not None
+    match agent.stage:
+        case Stage.DRAINED:
+            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained and goes next")
+        case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
+            return Act(
+                (_resize_down(seen, victim),),
+                f"{goal}; {victim.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions; it goes next",
+            )
+        case Stage.DRAINING:
+            return Hold(f"{goal}; {victim.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)
+        case _:
+            step: Step = DrainMember(victim.slot, victim.task.address, agent.incarnation, seconds)
+            return Act((step,), f"{goal}; Swarm will take {victim.title}, so it is drained first")
+
+
+def _resize_down(seen: Snapshot, victim: Seat) -> Resize:
+    service = seen.service
+    return Resize(service.id, service.version, service.replicas, service.replicas - 1, (victim.slot, victim.task.id))
+
+
+def _next_victims(seen: Snapshot) -> tuple[int, ...]:
+    """The slot that the next scale-down step would take; empty when the size is not to shrink."""
+    if isinstance(seen.wish, BadWish) or seen.wanted >= seen.service.replicas:
+        return ()
+    victims = predicted_victims([seat.task for seat in seen.seats], seen.service.replicas - 1)
+    return (victims[0].slot,) if len(victims) == 1 else ()
+
+
+def _joiners_at_once(seen: Snapshot, allowed: int) -> int:
+    """As many as the user allows, never more than there are idle donors that are not the writer, at least one."""
+    return max(1, min(allowed, len(seen.live) - 1))
+
+
+def _settled(seen: Snapshot) -> str:
+    restless = [f"{seat.title} {reason}" for seat in seen.seats if (reason := restlessness(seat))]
+    if restless:
+        return "; ".join(restless)
+    how_many = f"all {len(seen.seats)} members are" if len(seen.seats) > 1 else "the only member is"
+    return f"as wished: {how_many} Synced and admitted"
+
+

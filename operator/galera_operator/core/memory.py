@@ -1,0 +1,82 @@
+"""What the operator remembers of what it saw: the cluster's identity, the ledger, and the scale-down in progress."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from galera_operator.core.model import Copy, Live, Memory, Shrink, Snapshot
+from galera_operator.core.plan import Act, Plan, Resize
+from galera_operator.core.position import ZERO_UUID
+
+
+def remember(memory: Memory, snapshot: Snapshot) -> Memory:
+    """The memory after this look.
+
+    The identity is learned once, from a member that is Synced, and never changes by itself. The ledger only grows, until a
+    slot left in order.
+    """
+    uuid = memory.uuid or _identity(snapshot)
+    if not uuid:
+        return memory
+    ledger = dict(memory.ledger)
+    for seat in snapshot.live:
+        wsrep = seat.wsrep
+        if wsrep and wsrep.is_synced and wsrep.state_uuid == uuid:
+            known = ledger.get(seat.slot)
+            ledger[seat.slot] = Copy(seat.task.node_id, max(wsrep.last_committed, known.seqno if known else -1))
+    shrink = memory.shrink
+    if shrink and (snapshot.service.replicas != shrink.to or shrink_is_done(shrink, snapshot)):
+        shrink = None  # finished, never written, or overtaken by somebody else's scale
+    _forget_slots_gone(ledger, snapshot)
+    return Memory(uuid, ledger, shrink)
+
+
+def intend(memory: Memory, plan: Plan) -> Memory:
+    """The memory to write *before* the plan is carried out, so that whoever comes next knows what was under way."""
+    if isinstance(plan, Act):
+        for step in plan.steps:
+            if isinstance(step, Resize) and step.victim:
+                slot, task_id = step.victim
+                return replace(memory, shrink=Shrink(step.after, slot, task_id))
+    return memory
+
+
+def shrink_is_done(shrink: Shrink, snapshot: Snapshot) -> bool:
+    """True when the victim is gone and the survivors agree on the smaller Primary component."""
+    if snapshot.service.replicas != shrink.to or len(snapshot.seats) != shrink.to or snapshot.leaving:
+        return False
+    if any(seat.task.id == shrink.task_id for seat in snapshot.seats):
+        return False
+    survivors = [seat.member for seat in snapshot.seats]
+    return all(isinstance(m, Live) and m.wsrep.is_primary and m.wsrep.cluster_size == shrink.to for m in survivors)
+
+
+def differs_in_kind(old: Memory, new: Memory) -> bool:
+    """True when the change must be written at once; a ledger whose seqnos merely grew may wait."""
+    return (
+        old.uuid != new.uuid
+        or old.shrink != new.shrink
+        or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
+    )
+
+
+def _identity(snapshot: Snapshot) -> str:
+    found = {
+        seat.wsrep.state_uuid
+        for seat in snapshot.primaries
+        if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid != ZERO_UUID
+    }
+    return found.pop() if len(found) == 1 else ""
+
+
+def _forget_slots_gone(ledger: dict[int, Copy], snapshot: Snapshot) -> None:
+    """Drop slots that are gone while a full Primary component lives without them: their data is older than what serves."""
+    members = [seat.member for seat in snapshot.seats]
+    complete = (
+        len(members) == snapshot.service.replicas
+        and not snapshot.leaving
+        and all(isinstance(m, Live) and m.wsrep.is_synced and m.wsrep.cluster_size == len(members) for m in members)
+    )
+    if complete:
+        for slot in set(ledger) - {seat.slot for seat in snapshot.seats}:
+            del ledger[slot]

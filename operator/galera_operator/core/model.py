@@ -1,0 +1,188 @@
+"""The cluster as seen in one look: values only, nothing here knows where they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
+from galera_operator.core.spec import BadWish, Wish
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Agent and database both answered. `wsrep` is what the database itself said over SQL."""
+
+    agent: AgentStatus
+    wsrep: Wsrep
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The agent answered; its database does not take SQL: waiting, starting, joining, or on its way out."""
+
+    agent: AgentStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """No answer that can be believed. Unseen is not absent: nothing destructive follows from it."""
+
+    cause: str
+    refused: bool = False
+    """True when something answered 'connection refused': the address lives, but no agent listens there."""
+
+
+Member = Live | Stopped | Unseen
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A Swarm task of the service. Empty strings where Swarm has not decided yet."""
+
+    id: str
+    slot: int
+    node_id: str
+    node: str
+    state: str
+    """Swarm's word: pending, assigned, preparing, starting, running, complete, failed, shutdown, ..."""
+    desired: str
+    """Swarm's word: running, ready, shutdown, remove."""
+    address: str
+    """On the database's network, without the prefix length."""
+    message: str = ""
+    """Swarm's own words about the state, e.g. why no node is suitable."""
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One slot that Swarm means to keep, its newest task, and the member found there."""
+
+    task: Task
+    member: Member
+
+    @property
+    def slot(self) -> int:
+        return self.task.slot
+
+    @property
+    def agent(self) -> AgentStatus | None:
+        return None if isinstance(self.member, Unseen) else self.member.agent
+
+    @property
+    def wsrep(self) -> Wsrep | None:
+        return self.member.wsrep if isinstance(self.member, Live) else None
+
+    @property
+    def is_admitted(self) -> bool:
+        return self.agent is not None and self.agent.admission is not Admission.NONE
+
+    @property
+    def title(self) -> str:
+        """How sentences call it: ``slot 2 (node1)``."""
+        return f"slot {self.slot} ({self.task.node})" if self.task.node else f"slot {self.slot}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The Swarm service. `version` is the index that a write must name (optimistic concurrency)."""
+
+    id: str
+    name: str
+    version: int
+    replicas: int
+    update_state: str = ""
+    """Swarm's UpdateStatus: updating, paused, rollback_started, rollback_paused, completed, ... or empty."""
+    stop_grace: float = 10.0
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One cluster in one look.
+
+    Attributes:
+        seats: by slot; only slots that Swarm means to keep.
+        leaving: tasks that Swarm means to end and that still run.
+    """
+
+    service: Service
+    wish: Wish | BadWish
+    seats: tuple[Seat, ...]
+    leaving: tuple[Task, ...] = ()
+
+    @cached_property
+    def settings(self) -> Wish:
+        """The wish, or the defaults where the labels cannot be obeyed: life goes on, scaling does not."""
+        return self.wish if isinstance(self.wish, Wish) else Wish()
+
+    @cached_property
+    def wanted(self) -> int:
+        wished = self.settings.replicas
+        return self.service.replicas if wished is None else wished
+
+    @cached_property
+    def live(self) -> tuple[Seat, ...]:
+        return tuple(seat for seat in self.seats if isinstance(seat.member, Live))
+
+    @cached_property
+    def primaries(self) -> tuple[Seat, ...]:
+        """Seats whose database says that it is part of a Primary component."""
+        return tuple(seat for seat in self.live if seat.wsrep and seat.wsrep.is_primary)
+
+    @cached_property
+    def stopped(self) -> tuple[Seat, ...]:
+        return tuple(seat for seat in self.seats if isinstance(seat.member, Stopped))
+
+    @cached_property
+    def unseen(self) -> tuple[Seat, ...]:
+        return tuple(seat for seat in self.seats if isinstance(seat.member, Unseen))
+
+    def seat(self, slot: int) -> Seat | None:
+        return next((seat for seat in self.seats if seat.slot == slot), None)
+
+    def named(self, name: str) -> Seat | None:
+        """The seat whose agent goes by this wsrep node name."""
+        return next((seat for seat in self.seats if seat.agent and seat.agent.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """What the operator last knew of the data in one slot."""
+
+    node_id: str
+    seqno: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shrink:
+    """A scale-down that was written and is not yet seen finished."""
+
+    to: int
+    slot: int
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What must outlive the operator; kept in the state store, never in the user's service.
+
+    Attributes:
+        uuid: the cluster's state UUID; empty before the first member was Synced.
+        ledger: per slot, the node its data lies on and the highest seqno seen there. Slots that left in order are not in it.
+        shrink: the scale-down in progress.
+    """
+
+    uuid: str = ""
+    ledger: Mapping[int, Copy] = field(default_factory=dict)
+    shrink: Shrink | None = None
+
+    @property
+    def highest_seqno(self) -> int:
+        """The newest write-set that any member was seen to hold; -1 when nothing was recorded."""
+        return max((copy.seqno for copy in self.ledger.values()), default=-1)

@@ -1,0 +1,133 @@
+"""What a decision can be: `Act`, `Hold` or `Page`, each with the one sentence that says why.
+
+Every step carries its premise: what has to be still true when it arrives. The receiver (the Swarm API by the service's
+version, the agent by the member's incarnation and position) refuses it otherwise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from galera_operator.core.position import Position
+
+SOON = 0.5
+"""Seconds until the next look while something is on its way."""
+
+LATER = 2.0
+"""Seconds until the next look while nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrap:
+    """Let this member, and no other, form a new Primary component from the data at `position` (None: an empty directory)."""
+
+    slot: int
+    address: str
+    incarnation: str
+    position: Position | None
+
+    def __str__(self) -> str:
+        return f"grant slot {self.slot} to bootstrap from {self.position or 'an empty directory'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Invite:
+    """Tell a waiting member the addresses of the Primary component, because it did not find them by DNS."""
+
+    slot: int
+    address: str
+    incarnation: str
+    position: Position | None
+    peers: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"invite slot {self.slot} to join {', '.join(self.peers)}"
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitMember:
+    """Let traffic come to this member; also ends a drain that is not wanted any more."""
+
+    slot: int
+    address: str
+    incarnation: str
+    drain_seconds: float
+    allow_donor: bool
+
+    def __str__(self) -> str:
+        return f"admit slot {self.slot}"
+
+
+@dataclass(frozen=True, slots=True)
+class Appoint:
+    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise."""
+
+    writer: str
+    slot: int
+    to: tuple[tuple[int, str, str], ...]
+
+    def __str__(self) -> str:
+        return f"appoint slot {self.slot} the writer (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
+
+
+@dataclass(frozen=True, slots=True)
+class DrainMember:
+    """Take no new traffic at this member and end its sessions at transaction boundaries."""
+
+    slot: int
+    address: str
+    incarnation: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"drain slot {self.slot} for at most {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Write the service's replicas. `victim`: the slot and task id that Swarm's rule will take on a scale-down."""
+
+    service_id: str
+    version: int
+    before: int
+    after: int
+    victim: tuple[int, str] | None = None
+
+    def __str__(self) -> str:
+        taken = f", Swarm will take slot {self.victim[0]}" if self.victim else ""
+        return f"set replicas {self.before} -> {self.after}{taken}"
+
+
+Step = Bootstrap | Invite | AdmitMember | Appoint | DrainMember | Resize
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Do these steps, in this order, stopping at the first that is refused."""
+
+    steps: tuple[Step, ...]
+    why: str
+    recheck: float = SOON
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Do nothing, for a reason."""
+
+    why: str
+    recheck: float = LATER
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Do nothing and call a person: the operator would have to guess."""
+
+    name: str
+    """Stable, for alerts and runbooks: ``split-brain``, ``data-gone``, ..."""
+    why: str
+    remedy: str
+    """What the person has to do or decide: an exact command where there is one."""
+    recheck: float = LATER
+
+
+Plan = Act | Hold | Page

@@ -1,0 +1,72 @@
+"""Who may get traffic, and who the writer is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.model import Live, Memory, Seat, Snapshot
+from galera_operator.core.position import ZERO_UUID
+
+_SERVES = {Stage.RUNNING}
+
+
+def admission_obstacle(seat: Seat, snapshot: Snapshot, memory: Memory) -> str | None:
+    """Say why this member may not get traffic yet, or None when it is confirmed.
+
+    Confirmed means more than Synced: Primary, of the recorded history, in the same view as every other member of it, and
+    nothing received that is not yet applied.
+    """
+    if not isinstance(seat.member, Live):
+        return "its database does not answer"
+    wsrep = seat.member.wsrep
+    if not wsrep.is_synced:
+        return f"it is {wsrep.local_state_comment} ({wsrep.cluster_status}), not Synced and Primary"
+    if wsrep.state_uuid == ZERO_UUID:
+        return "it says Synced with a state UUID of zeros"
+    if memory.uuid and wsrep.state_uuid != memory.uuid:
+        return f"its state UUID is {wsrep.state_uuid}, recorded is {memory.uuid}"
+    if wsrep.queue:
+        return f"{wsrep.queue} received write-sets are not yet applied"
+    for other in snapshot.primaries:
+        if other.wsrep and other.wsrep.conf_id != wsrep.conf_id:
+            return f"its view is number {wsrep.conf_id}, that of {other.title} is {other.wsrep.conf_id}"
+    return None
+
+
+def may_write(seat: Seat) -> bool:
+    """True when this member can carry the write port: admitted, serving, not on its way out.
+
+    A donor is accepted: with one member, the donor of the second is the only one there is.
+    """
+    wsrep = seat.wsrep
+    if wsrep is None or seat.agent is None or not seat.is_admitted:
+        return False
+    return wsrep.is_primary and wsrep.ready and seat.agent.stage in _SERVES
+
+
+def believed_writer(snapshot: Snapshot) -> Seat | None:
+    """The seat that most agents take for the writer; None when they name nobody who is here."""
+    votes = Counter(seat.agent.writer for seat in snapshot.seats if seat.agent and seat.agent.writer)
+    for name, _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0])):
+        seat = snapshot.named(name)
+        if seat:
+            return seat
+    return None
+
+
+def choose_writer(snapshot: Snapshot, avoid: Collection[int] = ()) -> Seat | None:
+    """The member that should be the writer: the present one for as long as it can, else the lowest idle slot.
+
+    Args:
+        avoid: slots that are about to leave.
+
+    Returns:
+        None when nobody can.
+    """
+    able = [seat for seat in snapshot.seats if may_write(seat) and seat.slot not in avoid]
+    present = believed_writer(snapshot)
+    if present in able:
+        return present
+    return min(able, key=lambda seat: (not (seat.wsrep and seat.wsrep.is_synced), seat.slot), default=None)

@@ -1,0 +1,48 @@
+"""Carry out a plan's steps. Each is short, starts something and does not wait for it; the next look sees it finished."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Grant
+from galera_operator.core.plan import Act, AdmitMember, Appoint, Bootstrap, DrainMember, Invite, Resize, Step
+from galera_operator.ports import Conflict, Engine, Members, Refused, Unreachable
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one step. `fault` is empty when the receiver took it."""
+
+    step: str
+    fault: str = ""
+
+
+def carry_out(plan: Act, engine: Engine, members: Members, token: str, epoch: int) -> tuple[Outcome, ...]:
+    """Do the steps in order and stop at the first that is not taken: a refused premise means that the world moved on."""
+    done: list[Outcome] = []
+    for step in plan.steps:
+        try:
+            _do(step, engine, members, token, epoch)
+        except (Conflict, Refused, Unreachable) as error:
+            done.append(Outcome(str(step), str(error)))
+            break
+        done.append(Outcome(str(step)))
+    return tuple(done)
+
+
+def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) -> None:
+    match step:
+        case Bootstrap():
+            grant = Grant(epoch, step.incarnation, step.address, step.position, ())
+            members.send(step.address, token, grant)
+        case Invite():
+            members.send(step.address, token, Grant(epoch, step.incarnation, step.address, step.position, step.peers))
+        case AdmitMember():
+            members.send(step.address, token, Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor))
+        case Appoint():
+            for _, address, incarnation in step.to:
+                members.send(address, token, AppointWriter(epoch, incarnation, step.writer))
+        case DrainMember():
+            members.send(step.address, token, Drain(epoch, step.incarnation, step.seconds))
+        case Resize():
+            engine.resize(step.service_id, step.version, step.after)

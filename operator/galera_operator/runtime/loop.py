@@ -1,0 +1,112 @@
+"""The operator's main loop: wait for a reason, list the clusters, give each its turn, beside each other."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from loguru import logger
+
+from galera_operator.core.plan import LATER, Plan
+from galera_operator.ports import Cluster, Engine, Refused, Unreachable
+from galera_operator.runtime.inbox import Inbox
+from galera_operator.runtime.schedule import Schedule
+from galera_operator.runtime.tick import ClusterTick
+
+RECONNECT = 1.0
+"""Seconds between two tries to open the event stream."""
+
+
+class Loop:
+    """Runs until `stop`. A slow cluster keeps its own turn busy and nobody else's."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        events: Engine,
+        make: Callable[[str], ClusterTick],
+        inbox: Inbox,
+        schedule: Schedule,
+        workers: ThreadPoolExecutor,
+    ) -> None:
+        """Args: `events`: an engine of its own for the endless stream. `make`: the turns of a cluster by its name."""
+        self._engine = engine
+        self._events = events
+        self._make = make
+        self._inbox = inbox
+        self._schedule = schedule
+        self._workers = workers
+        self._clusters: dict[str, ClusterTick] = {}
+        self._turns: dict[str, Future[Plan]] = {}
+        self._stopping = threading.Event()
+        self._engine_fault = ""
+
+    def stop(self) -> None:
+        """Ask the loop to end after the turns under way. Safe in a signal handler."""
+        self._stopping.set()
+        self._inbox.put("stop")
+
+    def run(self) -> None:
+        listener = threading.Thread(target=self._listen, name="events", daemon=True)
+        listener.start()
+        self._schedule.start()
+        self._inbox.put("start")
+        try:
+            while not self._stopping.is_set():
+                if self._inbox.take(within=5.0):
+                    self.look_once()
+        finally:
+            self._schedule.stop()
+            for turn in self._turns.values():
+                turn.exception()  # waits; the turn reports its own faults
+            for cluster in self._clusters.values():
+                cluster.stop()
+
+    def look_once(self) -> None:
+        """List the clusters and start a turn for each that has none under way."""
+        try:
+            clusters = self._engine.clusters()
+        except (Unreachable, Refused) as error:
+            if str(error) != self._engine_fault:
+                logger.error("the Swarm cannot be read, nothing is done until it can: {}", error)
+            self._engine_fault = str(error)
+            return
+        if self._engine_fault:
+            logger.info("the Swarm can be read again")
+            self._engine_fault = ""
+        for cluster in clusters:
+            self._start_turn(cluster)
+        self._forget({cluster.service.name for cluster in clusters})
+
+    def _start_turn(self, cluster: Cluster) -> None:
+        name = cluster.service.name
+        under_way = self._turns.get(name)
+        if under_way and not under_way.done():
+            return  # it asks for its own recheck when it ends
+        if name not in self._clusters:
+            logger.info("{}: now operated by this operator", name)
+            self._clusters[name] = self._make(name)
+        turn = self._workers.submit(self._clusters[name].turn, cluster)
+        turn.add_done_callback(lambda done: self._after(name, done))
+        self._turns[name] = turn
+
+    def _after(self, name: str, turn: Future[Plan]) -> None:
+        error = turn.exception()
+        if error is not None:
+            logger.opt(exception=error).error("{}: a turn failed; this is a bug, please report it", name)
+        if not self._stopping.is_set():
+            self._schedule.look_again(name, LATER if error else turn.result().recheck)
+
+    def _forget(self, present: set[str]) -> None:
+        for name in set(self._clusters) - present:
+            logger.info("{}: gone, or not ours to operate any more", name)
+            self._clusters.pop(name).stop()
+
+    def _listen(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._events.watch(lambda: self._inbox.put("event"), self._stopping.is_set)
+            except (Unreachable, Refused) as error:
+                logger.debug("events: {}; the periodic look goes on", error)
+            self._stopping.wait(RECONNECT)

@@ -1,0 +1,56 @@
+"""Look at one cluster: ask every member at once, under one deadline, and turn the answers into a `Snapshot`. Never raises."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor, wait
+
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.model import Live, Member, Seat, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.swarm_tasks import kept_and_leaving
+from galera_operator.ports import Cluster, Members, Refused, Unreachable
+
+DEADLINE = 4.0
+"""Seconds for all members of a cluster together; who has not answered by then is Unseen."""
+
+_ON_THE_WAY = {Stage.STARTING, Stage.WAITING, Stage.JOINING, Stage.BOOTSTRAPPING, Stage.STOPPING}
+
+
+def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = DEADLINE) -> Snapshot:
+    """Ask all members of the cluster.
+
+    Args:
+        pool: runs the questions side by side; needs room for as many as there are members.
+        deadline: seconds.
+    """
+    kept, leaving = kept_and_leaving(cluster.tasks)
+    asked = {task: pool.submit(_member, task, cluster.token, members) for task in kept}
+    wait(asked.values(), timeout=deadline)
+    seats = []
+    for task, answer in asked.items():
+        if answer.done():
+            seats.append(Seat(task, answer.result()))
+        else:
+            answer.cancel()
+            seats.append(Seat(task, Unseen(f"no answer within {deadline:.0f} s")))
+    seats.sort(key=lambda seat: seat.slot)
+    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving)
+
+
+def _member(task: Task, token: str, members: Members) -> Member:
+    if not task.address:
+        words = f": {task.message}" if task.message else ""
+        return Unseen(f"its task has no address yet, Swarm says {task.state}{words}")
+    try:
+        agent = members.ask(task.address, token)
+    except Unreachable as error:
+        return Unseen(str(error), refused=error.refused)
+    except Refused as error:
+        return Unseen(str(error))
+    if agent.wsrep is None and agent.stage in _ON_THE_WAY:
+        return Stopped(agent)
+    try:
+        return Live(agent, members.wsrep(task.address, token, agent.wsrep.members if agent.wsrep else ()))
+    except (Unreachable, Refused) as error:
+        if agent.stage in _ON_THE_WAY:
+            return Stopped(agent)
+        return Unseen(str(error))

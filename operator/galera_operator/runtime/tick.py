@@ -1,0 +1,94 @@
+"""One turn for one cluster: hold the lease, look, decide, veto, act, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from loguru import logger
+
+from galera_operator.core.decide import decide
+from galera_operator.core.memory import intend, remember
+from galera_operator.core.plan import Act, Hold, Page, Plan
+from galera_operator.core.veto import broken_invariants
+from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
+from galera_operator.runtime.act import Outcome, carry_out
+from galera_operator.runtime.journal import Journal
+from galera_operator.runtime.lease import Lease, LeaseElsewhere
+from galera_operator.runtime.observe import look
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The ports and the pool that questions run on; the same for every cluster."""
+
+    engine: Engine
+    members: Members
+    journal: Journal
+    pool: Executor
+    clock: Callable[[], float] = time.monotonic
+
+
+class ClusterTick:
+    """The turns of one cluster, one at a time."""
+
+    def __init__(self, name: str, lease: Lease, world: World) -> None:
+        self._name = name
+        self._lease = lease
+        self._world = world
+        self._said = ""
+
+    def turn(self, cluster: Cluster) -> Plan:
+        """Take one turn and return its plan. Never raises for what the world does; that becomes a `Hold` that says so."""
+        try:
+            return self._turn(cluster)
+        except LeaseElsewhere as error:
+            return self._say(Hold(str(error)))
+        except (Conflict, Refused, Unreachable) as error:
+            return self._say(Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum."))
+
+    def stop(self) -> None:
+        """Give the lease back."""
+        try:
+            self._lease.release()
+        except (Refused, Unreachable) as error:
+            logger.warning("{}: the lease could not be given back: {}", self._name, error)
+
+    def _turn(self, cluster: Cluster) -> Plan:
+        world = self._world
+        memory = self._lease.hold(world.clock())
+        seen = look(cluster, world.members, world.pool)
+        memory = remember(memory, seen)
+        plan = decide(seen, memory)
+        broken = broken_invariants(plan, seen, memory)
+        if broken:
+            plan = Page("vetoed", f"a plan was vetoed: {'; '.join(broken)}; it was: {plan.why}", "Report this as a bug.")
+        self._lease.remember(intend(memory, plan), world.clock())
+        news = plan.why != self._said
+        self._say(plan)
+        outcomes: tuple[Outcome, ...] = ()
+        if isinstance(plan, Act):
+            outcomes = carry_out(plan, world.engine, world.members, cluster.token, self._lease.epoch)
+            for outcome in outcomes:
+                if outcome.fault:
+                    logger.warning("{}: not done: {}: {}", self._name, outcome.step, outcome.fault)
+                else:
+                    logger.info("{}: done: {}", self._name, outcome.step)
+        if news or outcomes:
+            world.journal.write(seen, memory, plan, outcomes, self._lease.epoch)
+        return plan
+
+    def _say(self, plan: Plan) -> Plan:
+        """One line per decision that differs from the last one."""
+        if plan.why != self._said:
+            self._said = plan.why
+            match plan:
+                case Page(name=name, why=why, remedy=remedy):
+                    logger.error("{}: PAGE {}: {} -- {}", self._name, name, why, remedy)
+                case Act(why=why):
+                    logger.info("{}: act: {}", self._name, why)
+                case Hold(why=why):
+                    logger.info("{}: hold: {}", self._name, why)
+        return plan
