@@ -44,11 +44,7 @@ class SwarmEngine:
         services = self._api.get("/services")
         names = {node["ID"]: node.get("Description", {}).get("Hostname", "") for node in self._api.get("/nodes")}
         networks = {network["Id"]: network for network in self._api.get("/networks")}
-        found = []
-        for service in services:
-            if _is_ours(service):
-                found.append(self._cluster(service, names, networks))
-        return found
+        return [self._cluster(service, names, networks) for service in services if _is_ours(service)]
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         def change(spec: dict[str, Any]) -> None:
@@ -140,7 +136,8 @@ class SwarmEngine:
         have = ", ".join(sorted(candidates.values())) or "none"
         return "", BadWish(
             "bad-network",
-            f"{name} has the networks {have}" + (f"; galera.network names {wished}" if wished else "; which one is the members' cannot be told"),
+            f"{name} has the networks {have}; "
+            + (f"galera.network names {wished}" if wished else "which one is the members' cannot be told"),
             f"docker service update --label-add {PREFIX}network=NAME {name}",
             fatal=True,
         )
@@ -214,5 +211,3 @@ def _task(raw: Mapping[str, Any], names: Mapping[str, str], network: str) -> Tas
         address=addresses[0] if addresses else "",
         message=status.get("Err") or status.get("Message", ""),
     )
-
-

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
@@ -92,6 +93,12 @@ class Wsrep:
         """True when the member itself says that it serves current data: Synced, ready, connected and Primary."""
         return self.local_state == 4 and self.ready and self.connected and self.is_primary
 
+    @property
+    def in_words(self) -> str:
+        """For sentences: ``Joined (Primary, not ready)``."""
+        lacks = [f", not {word}" for word, has in (("ready", self.ready), ("connected", self.connected)) if not has]
+        return f"{self.local_state_comment} ({self.cluster_status}{''.join(lacks)})"
+
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
@@ -147,12 +154,18 @@ class AgentStatus:
         Raises:
             BadMessage: not JSON, or not of this shape.
         """
-        raw = _object(text)
-        wsrep, transfer, position = raw.get("wsrep"), raw.get("transfer"), raw.get("position")
-        raw["wsrep"] = None if wsrep is None else Wsrep(**_exact(Wsrep, wsrep, members=tuple))
-        raw["transfer"] = None if transfer is None else Transfer(**_exact(Transfer, transfer))
-        raw["position"] = None if position is None else Position(**_exact(Position, position))
-        return cls(**_exact(cls, raw, stage=Stage, directory=Directory, admission=Admission))
+        return cls(
+            **_exact(
+                cls,
+                _object(text),
+                stage=Stage,
+                directory=Directory,
+                admission=Admission,
+                position=_position,
+                wsrep=lambda raw: None if raw is None else Wsrep(**_exact(Wsrep, raw, members=_texts)),
+                transfer=lambda raw: None if raw is None else Transfer(**_exact(Transfer, raw)),
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +240,7 @@ def command_from_json(path: str, text: str | bytes) -> Command:
     kind = PATHS.get(path)
     if kind is None:
         raise BadMessage(f"there is no command {path}; expected one of {', '.join(sorted(PATHS))}")
-    raw = _object(text)
-    if kind is Grant and raw.get("position") is not None:
-        raw["position"] = Position(**_exact(Position, raw["position"]))
-    return kind(**_exact(kind, raw, peers=tuple))
+    return kind(**_exact(kind, _object(text), peers=_texts, position=_position))
 
 
 def sql_password(token: str, account: str) -> str:
@@ -253,7 +263,7 @@ def token_from_root_password(root_password: str, service: str) -> str:
 def _object(text: str | bytes) -> dict[str, Any]:
     try:
         raw = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadMessage(f"not JSON: {error}") from error
     if not isinstance(raw, dict):
         raise BadMessage(f"expected a JSON object, got {type(raw).__name__}")
@@ -268,20 +278,40 @@ _JSON_TYPES: Mapping[str, tuple[type, ...]] = {
 }
 
 
+def _position(raw: object) -> Position | None:
+    return None if raw is None else Position(**_exact(Position, raw))
+
+
+def _texts(raw: object) -> tuple[str, ...]:
+    """A list of strings; a bare string is refused, since it would read as a list of its letters."""
+    if not isinstance(raw, list) or not all(isinstance(text, str) for text in raw):
+        raise BadMessage("expected a list of strings")
+    return tuple(raw)
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False  # a whole number beyond what a float holds
+
+
 def _exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:
     """Check that `raw` has exactly the keys of the dataclass `kind`, each of its type."""
     if not isinstance(raw, dict):
         raise BadMessage(f"{kind.__name__}: expected a JSON object, got {type(raw).__name__}")
     known = {field.name: field.type for field in fields(kind)}
-    for key in raw.keys() - known.keys():
+    for key in sorted(raw.keys() - known.keys()):
         raise BadMessage(f"{kind.__name__}: unknown key {key!r}; it takes {', '.join(sorted(known))}")
-    for key in known.keys() - raw.keys():
+    for key in sorted(known.keys() - raw.keys()):
         raise BadMessage(f"{kind.__name__}: key {key!r} is missing")
     out: dict[str, Any] = {}
     for key, value in raw.items():
         wanted = _JSON_TYPES.get(str(known[key]))
         if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
             raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected {known[key]}")
+        if known[key] == "float" and not _is_finite(value):
+            raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected a finite number")
         try:
             out[key] = convert[key](value) if key in convert else value
         except (TypeError, ValueError) as error:

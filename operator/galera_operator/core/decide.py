@@ -11,7 +11,7 @@ sentence is the log line and the status line.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.agent_api import Stage, Wsrep
 from galera_operator.core.election import elect
 from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
@@ -31,8 +31,13 @@ def decide(seen: Snapshot, memory: Memory) -> Plan:
     """Choose the next plan for one cluster. Purely computational."""
     if isinstance(seen.wish, BadWish) and (seen.wish.fatal or not seen.seats):
         return Page(seen.wish.name, seen.wish.why, seen.wish.remedy)
-    if seen.settings.pause:
-        return Hold("galera.pause is true: looking, not acting")
+    plan = _next(seen, memory)
+    if seen.settings.pause and not isinstance(plan, Page):
+        return Hold(f"galera.pause is true: looking, not acting; without it: {plan.why}")
+    return plan
+
+
+def _next(seen: Snapshot, memory: Memory) -> Plan:
     if not seen.seats:
         return Hold(f"Swarm has made no task of {seen.service.name} yet")
     doubt = data_in_doubt(seen, memory) or not_galera(seen)
@@ -40,11 +45,13 @@ def decide(seen: Snapshot, memory: Memory) -> Plan:
         return doubt
     if not seen.primaries:
         return nobody_serves(seen, memory)
+    # What keeps the service up comes before what waits: a size under way must not hold up a new writer.
     return (
-        unconfirmed_shrink(seen, memory)
-        or let_in(seen, memory)
+        let_in(seen, memory)
         or lead(seen)
-        or invite(seen, memory)
+        or invite(seen)
+        or unconfirmed_shrink(seen, memory)
+        or held_back(seen, memory)
         or resize(seen)
         or Hold(_settled(seen))
     )
@@ -52,15 +59,16 @@ def decide(seen: Snapshot, memory: Memory) -> Plan:
 
 def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
     """Page when members that serve disagree about which data is the cluster's."""
-    synced = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced]
-    for seat, wsrep in synced:
+    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and _answers_queries(seat.wsrep)]
+    for seat, wsrep in serving:
         if wsrep.state_uuid == ZERO_UUID:
             return Page(
                 "state-uuid-zeros",
-                f"{seat.title} says Synced with a state UUID of zeros: it was started without its position, its rows may differ",
+                f"{seat.title} says {wsrep.local_state_comment} with a state UUID of zeros: it was started without its position, "
+                "its rows may differ",
                 "Take it out of service, compare its tables with the others', and let it join again from an empty directory.",
             )
-    histories = {wsrep.state_uuid: seat for seat, wsrep in synced}
+    histories = {wsrep.state_uuid: seat for seat, wsrep in serving}
     if len(histories) > 1:
         told = " and ".join(f"{seat.title} in {uuid}" for uuid, seat in sorted(histories.items()))
         return Page(
@@ -88,6 +96,11 @@ def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
     return None
 
 
+def _answers_queries(wsrep: Wsrep) -> bool:
+    """True for a Synced member, and for a donor: that one serves as well, and its history counts as much."""
+    return wsrep.ready and wsrep.local_state in {2, 3, 4}
+
+
 def not_galera(seen: Snapshot) -> Page | None:
     """Page when every task runs and none has an agent: the labels are on a service that this operator cannot operate."""
     if seen.seats and all(isinstance(s.member, Unseen) and s.member.refused and s.task.is_running for s in seen.seats):
@@ -105,8 +118,9 @@ def nobody_serves(seen: Snapshot, memory: Memory) -> Plan:
         if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
             return Hold(f"{seat.title} is {seat.agent.stage}: {seat.agent.note}", SOON)
     if seen.live:
-        if any(seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING} for seat in seen.live):
-            return Hold(f"{seen.live[0].title} is on its way into a Primary component", SOON)
+        for seat in seen.live:
+            if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
+                return Hold(f"{seat.title} is on its way into a Primary component", SOON)
         return Page(
             "no-primary",
             f"{', '.join(seat.title for seat in seen.live)} lives, but no Primary component is left: a majority was lost at once",
@@ -132,19 +146,13 @@ def unconfirmed_shrink(seen: Snapshot, memory: Memory) -> Plan | None:
     return Hold(f"slot {shrink.slot} is leaving; the survivors have to agree on {shrink.to} members", SOON)
 
 
-def let_in(seen: Snapshot, memory: Memory) -> Plan | None:
+def let_in(seen: Snapshot, memory: Memory) -> Act | None:
     """Admit one member that is confirmed, or take back a drain that nobody wants any more."""
-    shrinking = seen.wanted < seen.service.replicas
-    for seat in seen.live:
-        agent = seat.agent
+    for seat in _at_the_door(seen, memory):
+        agent, settings = seat.agent, seen.settings
         assert agent is not None
-        unwanted_drain = agent.stage in {Stage.DRAINING, Stage.DRAINED} and not shrinking
-        if not (unwanted_drain or (agent.stage is Stage.RUNNING and not seat.is_admitted)):
+        if admission_obstacle(seat, seen, memory):
             continue
-        why_not = admission_obstacle(seat, seen, memory)
-        if why_not:
-            return Hold(f"{seat.title} is not let in yet: {why_not}", SOON)
-        settings = seen.settings
         step = AdmitMember(
             seat.slot,
             seat.task.address,
@@ -152,10 +160,46 @@ def let_in(seen: Snapshot, memory: Memory) -> Plan | None:
             settings.drain_seconds(seen.service.stop_grace),
             settings.allow_donor,
         )
-        if unwanted_drain:
-            return Act((step,), f"{seat.title} was being drained, but all {seen.service.replicas} members are wanted again")
-        return Act((step,), f"{seat.title} is confirmed: Synced, Primary, in the same view as the rest, nothing left to apply")
+        if agent.stage is Stage.RUNNING:
+            why = f"{seat.title} is confirmed: Synced, Primary, in the same view as the rest, nothing left to apply"
+        elif seen.wanted < seen.service.replicas:
+            why = f"{seat.title} was being drained, but it is not the one that Swarm would take now"
+        else:
+            why = f"{seat.title} was being drained, but all {seen.service.replicas} members are wanted again"
+        return Act((step,), why)
     return None
+
+
+def held_back(seen: Snapshot, memory: Memory) -> Hold | None:
+    """Say why a member that could serve does not yet."""
+    for seat in _at_the_door(seen, memory):
+        why_not = admission_obstacle(seat, seen, memory)
+        if why_not:
+            return Hold(f"{seat.title} is not let in yet: {why_not}", SOON)
+    return None
+
+
+def _at_the_door(seen: Snapshot, memory: Memory) -> tuple[Seat, ...]:
+    """The members that should get traffic as soon as they are confirmed."""
+    return tuple(
+        seat
+        for seat in seen.live
+        if seat.agent
+        and ((seat.agent.stage is Stage.RUNNING and not seat.is_admitted) or _is_drained_for_nothing(seat, seen, memory))
+    )
+
+
+def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+    """True when this member is (being) drained and is not, or not any more, the one to leave."""
+    if seat.agent is None or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
+        return False
+    shrink = memory.shrink
+    if shrink and shrink.task_id == seat.task.id and len(seen.seats) > shrink.to:
+        return False  # the smaller size is written; Swarm has not taken it yet
+    if seen.wanted >= seen.service.replicas:
+        return True
+    victims = _next_victims(seen)
+    return bool(victims) and seat.slot not in victims
 
 
 def lead(seen: Snapshot) -> Plan | None:
@@ -165,9 +209,7 @@ def lead(seen: Snapshot) -> Plan | None:
         return None
     name = chosen.agent.name
     others = tuple(
-        (seat.slot, seat.task.address, seat.agent.incarnation)
-        for seat in seen.live
-        if seat.agent and seat.agent.writer != name
+        (seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if seat.agent and seat.agent.writer != name
     )
     if not others:
         return None
@@ -183,7 +225,7 @@ def lead(seen: Snapshot) -> Plan | None:
     return Act((Appoint(name, chosen.slot, others),), why)
 
 
-def invite(seen: Snapshot, memory: Memory) -> Plan | None:
+def invite(seen: Snapshot) -> Plan | None:
     """Help a member that waits beside a Primary component it does not find."""
     peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced)
     for seat in seen.stopped:
@@ -207,8 +249,8 @@ def resize(seen: Snapshot) -> Plan | None:
         return Page(wish.name, wish.why, wish.remedy)
     if wanted == service.replicas:
         return None
-    blocked = obstacle(seen)
     if wanted > service.replicas:
+        blocked = obstacle(seen)
         if blocked:
             return Hold(f"{wanted} members are wished, {service.replicas} are there; the next one waits: {blocked}", SOON)
         after = min(wanted, service.replicas + _joiners_at_once(seen, wish.join_parallel))
@@ -216,10 +258,10 @@ def resize(seen: Snapshot) -> Plan | None:
             (Resize(service.id, service.version, service.replicas, after),),
             f"{wanted} members are wished and all {service.replicas} are in calm service",
         )
-    return _shrink(seen, blocked)
+    return _shrink(seen)
 
 
-def _shrink(seen: Snapshot, blocked: str | None) -> Plan:
+def _shrink(seen: Snapshot) -> Plan:
     wanted, service = seen.wanted, seen.service
     goal = f"{wanted} members are wished, {service.replicas} are there"
     if not _next_victims(seen):
@@ -229,14 +271,11 @@ def _shrink(seen: Snapshot, blocked: str | None) -> Plan:
     settings = seen.settings
     seconds = settings.drain_seconds(service.stop_grace)
     never_placed = isinstance(victim.member, Unseen) and not victim.task.node_id
-    if never_placed:
-        others = [seat for seat in seen.seats if seat is not victim]
-        trouble = next((f"{seat.title} {reason}" for seat in others if (reason := restlessness(seat))), None)
-        if trouble or seen.leaving:
-            return Hold(f"{goal}; not now: {trouble or 'a task is still on its way out'}", SOON)
-        return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
+    blocked = obstacle(seen, apart_from=victim if never_placed else None)
     if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
+    if never_placed:
+        return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
     agent = victim.agent
     assert agent is not None
     match agent.stage:
@@ -276,7 +315,8 @@ def _settled(seen: Snapshot) -> str:
     restless = [f"{seat.title} {reason}" for seat in seen.seats if (reason := restlessness(seat))]
     if restless:
         return "; ".join(restless)
+    unsettled = obstacle(seen)
+    if unsettled:
+        return unsettled
     how_many = f"all {len(seen.seats)} members are" if len(seen.seats) > 1 else "the only member is"
     return f"as wished: {how_many} Synced and admitted"
-
-

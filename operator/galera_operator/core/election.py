@@ -40,7 +40,7 @@ def elect(snapshot: Snapshot, memory: Memory) -> Plan:
         )
     return Act(
         (_grant(newest),),
-        f"all {len(snapshot.seats)} members are down and accounted for; {newest.title} holds the newest data, {_position(newest)}",
+        f"all {len(snapshot.seats)} members are down and accounted for; {newest.title} has the newest data, {_position(newest)}",
         SOON,
     )
 
@@ -49,7 +49,8 @@ def _unaccounted(snapshot: Snapshot, memory: Memory) -> Plan | None:
     """A plan for as long as some copy that may be the newest has not told its position; None when all have."""
     expected = snapshot.service.replicas
     if len(snapshot.seats) < expected:
-        return Hold(f"no member is up, and Swarm has made {len(snapshot.seats)} of {expected} tasks; waiting for every copy to answer")
+        made = f"Swarm has made {len(snapshot.seats)} of {expected} tasks"
+        return Hold(f"no member is up, and {made}; waiting for every copy to answer")
     for seat in snapshot.unseen:
         return Hold(f"no member is up, and {seat.title} was not seen; it may hold newer data or a Primary component", SOON)
     for task in snapshot.leaving:
@@ -63,7 +64,7 @@ def _unaccounted(snapshot: Snapshot, memory: Memory) -> Plan | None:
         if there is None:
             return Page(
                 "copy-missing",
-                f"no member is up, and slot {slot}, which held data, is not among the {expected} tasks; it may be the newest copy",
+                f"no member is up, and slot {slot}, which held data, is not among the {expected} tasks; it may be the newest",
                 f"Set the service's replicas back so that slot {slot} returns: docker service scale {snapshot.service.name}=...",
             )
         if there.agent and there.agent.directory is Directory.EMPTY and memory.uuid and len(snapshot.seats) > 1:
@@ -107,7 +108,9 @@ def _grant(seat: Seat) -> Bootstrap:
 def _position(seat: Seat) -> Position | None:
     """The position of a directory that may seed; None for an empty or incomplete one."""
     agent = seat.agent
-    return agent.position if agent and agent.directory is Directory.USABLE else None
+    if agent and agent.directory is Directory.USABLE and agent.position and agent.position.is_usable:
+        return agent.position
+    return None
 
 
 def _seqno(seat: Seat) -> int:

@@ -27,7 +27,7 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     shrink = memory.shrink
     if shrink and (snapshot.service.replicas != shrink.to or shrink_is_done(shrink, snapshot)):
         shrink = None  # finished, never written, or overtaken by somebody else's scale
-    _forget_slots_gone(ledger, snapshot)
+    _forget_slots_gone(ledger, snapshot, uuid)
     return Memory(uuid, ledger, shrink)
 
 
@@ -42,10 +42,14 @@ def intend(memory: Memory, plan: Plan) -> Memory:
 
 
 def shrink_is_done(shrink: Shrink, snapshot: Snapshot) -> bool:
-    """True when the victim is gone and the survivors agree on the smaller Primary component."""
+    """True when the victim is gone and the survivors agree on the smaller Primary component.
+
+    Where Swarm took another task than the predicted one, this size has to be what the label wishes, too: that is how a person
+    accepts it.
+    """
     if snapshot.service.replicas != shrink.to or len(snapshot.seats) != shrink.to or snapshot.leaving:
         return False
-    if any(seat.task.id == shrink.task_id for seat in snapshot.seats):
+    if snapshot.wanted != shrink.to and any(seat.task.id == shrink.task_id for seat in snapshot.seats):
         return False
     survivors = [seat.member for seat in snapshot.seats]
     return all(isinstance(m, Live) and m.wsrep.is_primary and m.wsrep.cluster_size == shrink.to for m in survivors)
@@ -69,13 +73,16 @@ def _identity(snapshot: Snapshot) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _forget_slots_gone(ledger: dict[int, Copy], snapshot: Snapshot) -> None:
-    """Drop slots that are gone while a full Primary component lives without them: their data is older than what serves."""
-    members = [seat.member for seat in snapshot.seats]
+def _forget_slots_gone(ledger: dict[int, Copy], snapshot: Snapshot, uuid: str) -> None:
+    """Drop slots that are gone while a full Primary component lives without them: their data is older than what serves.
+
+    A service scaled to nothing and a Primary component of another history say nothing about the data of this one.
+    """
+    views = [seat.wsrep for seat in snapshot.seats]
     complete = (
-        len(members) == snapshot.service.replicas
+        0 < len(views) == snapshot.service.replicas
         and not snapshot.leaving
-        and all(isinstance(m, Live) and m.wsrep.is_synced and m.wsrep.cluster_size == len(members) for m in members)
+        and all(view and view.is_synced and view.state_uuid == uuid and view.cluster_size == len(views) for view in views)
     )
     if complete:
         for slot in set(ledger) - {seat.slot for seat in snapshot.seats}:

@@ -10,6 +10,9 @@ from galera_operator.core.model import Live, Seat, Snapshot, Task, Unseen
 
 _IN_FLIGHT = {"updating", "paused", "rollback_started", "rollback_paused"}
 
+_CALM = {Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
+"""A drain is the operator's own doing, and the last thing before a change of size."""
+
 
 def predicted_victims(tasks: Sequence[Task], remaining: int) -> tuple[Task, ...]:
     """The tasks that Swarm will remove when the service's replicas become `remaining`.
@@ -38,27 +41,36 @@ def predicted_victims(tasks: Sequence[Task], remaining: int) -> tuple[Task, ...]
     return tuple(task for *_, slot in numbered[remaining:] for task in slot)
 
 
-def obstacle(snapshot: Snapshot) -> str | None:
+def obstacle(snapshot: Snapshot, apart_from: Seat | None = None) -> str | None:
     """Say why the size may not change now, or None when it may.
 
     A change of size is safe only from a calm cluster: everyone seen, one view, nobody joining, giving a state transfer or
     leaving, and no rollout whose rollback point a write would eat.
+
+    Args:
+        apart_from: a seat whose member never started and so is not a member of anything.
     """
     service = snapshot.service
     if service.update_state in _IN_FLIGHT:
         return f"a service update is {service.update_state.replace('_', ' ')}; a write now would disturb it"
     if len(snapshot.seats) < service.replicas:
         return f"Swarm has made {len(snapshot.seats)} of {service.replicas} tasks so far"
+    if len(snapshot.seats) > service.replicas:
+        return f"Swarm still has {len(snapshot.seats)} tasks where {service.replicas} are asked for"
     if snapshot.leaving:
         return f"the task of slot {snapshot.leaving[0].slot} is still on its way out"
-    for seat in snapshot.seats:
+    members = [seat for seat in snapshot.seats if seat is not apart_from]
+    for seat in members:
         reason = restlessness(seat)
         if reason:
             return f"{seat.title} {reason}"
-    size = len(snapshot.seats)
+    size = len(members)
     for seat in snapshot.live:
         if seat.wsrep and seat.wsrep.cluster_size != size:
             return f"{seat.title} sees {seat.wsrep.cluster_size} members, Swarm has {size} tasks"
+    views = {seat.wsrep.conf_id: seat for seat in snapshot.live if seat.wsrep}
+    if len(views) > 1:
+        return " and ".join(f"{seat.title} is in view {number}" for number, seat in sorted(views.items()))
     return None
 
 
@@ -69,15 +81,13 @@ def restlessness(seat: Seat) -> str | None:
             return f"was not seen: {cause}"
         case Live(agent=agent, wsrep=wsrep):
             if not wsrep.is_synced:
-                return f"is {wsrep.local_state_comment}, not Synced"
+                return f"is {wsrep.in_words}"
             if agent.transfer is not None:
                 return f"has a state transfer in flight as {agent.transfer.role}"
             if not seat.is_admitted:
                 return "is Synced but not admitted yet"
             if wsrep.desync_count:
                 return "is desynchronised on purpose (a backup?)"
-            if agent.stage is Stage.STOPPING:
-                return "is stopping"
-            return None
+            return None if agent.stage in _CALM else f"is {agent.stage}"
         case stopped:
             return f"is {stopped.agent.stage}: {stopped.agent.note}"

@@ -10,6 +10,8 @@ from galera_operator.core.model import Live, Memory, Seat, Snapshot
 from galera_operator.core.position import ZERO_UUID
 
 _SERVES = {Stage.RUNNING}
+_HOLDS_DATA = {2, 3, 4}
+"""Donor, Joined, Synced: a donor that is done passes through Joined on its way back to Synced, and serves all the while."""
 
 
 def admission_obstacle(seat: Seat, snapshot: Snapshot, memory: Memory) -> str | None:
@@ -22,7 +24,7 @@ def admission_obstacle(seat: Seat, snapshot: Snapshot, memory: Memory) -> str | 
         return "its database does not answer"
     wsrep = seat.member.wsrep
     if not wsrep.is_synced:
-        return f"it is {wsrep.local_state_comment} ({wsrep.cluster_status}), not Synced and Primary"
+        return f"it is {wsrep.in_words}; it has to be Synced in a Primary component"
     if wsrep.state_uuid == ZERO_UUID:
         return "it says Synced with a state UUID of zeros"
     if memory.uuid and wsrep.state_uuid != memory.uuid:
@@ -43,7 +45,7 @@ def may_write(seat: Seat) -> bool:
     wsrep = seat.wsrep
     if wsrep is None or seat.agent is None or not seat.is_admitted:
         return False
-    return wsrep.is_primary and wsrep.ready and seat.agent.stage in _SERVES
+    return wsrep.is_primary and wsrep.ready and wsrep.local_state in _HOLDS_DATA and seat.agent.stage in _SERVES
 
 
 def believed_writer(snapshot: Snapshot) -> Seat | None:

@@ -28,8 +28,10 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
     match step:
         case Bootstrap():
             return _bootstrap(step, seen, memory)
-        case AdmitMember() | Appoint():
-            return _traffic(step.slot, seen, memory)
+        case AdmitMember():
+            return _traffic(step.slot, {4}, seen, memory)
+        case Appoint():
+            return _traffic(step.slot, {2, 3, 4}, seen, memory) + _never_admitted(step.slot, seen)
         case DrainMember():
             return _leaving(step.slot, seen)
         case Resize():
@@ -42,10 +44,16 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
     broken = []
     if len(seen.seats) < seen.service.replicas or not all(isinstance(seat.member, Stopped) for seat in seen.seats):
         broken.append("a bootstrap grant while some expected member is not seen stopped")
+    if seen.leaving:
+        broken.append("a bootstrap grant while an old task may still run a server")
     if any(seat.agent and seat.agent.stage is not Stage.WAITING for seat in seen.seats):
         broken.append("a bootstrap grant while some member's server may be running")
     if step.position is None and memory.uuid:
         broken.append(f"a new cluster in place of the recorded one, {memory.uuid}")
+    if step.position and not step.position.is_usable:
+        broken.append(f"a bootstrap from {step.position}, which is no position")
+    if (step.position.seqno if step.position else -1) < max((copy.seqno for copy in memory.ledger.values()), default=-1):
+        broken.append(f"a bootstrap from {step.position}, although a member was seen further on")
     for seat in seen.seats:
         position = seat.agent.position if seat.agent else None
         if position and (step.position is None or position.uuid != step.position.uuid or position.seqno > step.position.seqno):
@@ -55,16 +63,21 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
     return broken
 
 
-def _traffic(slot: int, seen: Snapshot, memory: Memory) -> list[str]:
+def _traffic(slot: int, states: set[int], seen: Snapshot, memory: Memory) -> list[str]:
     seat = seen.seat(slot)
     if seat is None or not isinstance(seat.member, Live):
         return [f"traffic to slot {slot}, which was not seen alive"]
     wsrep = seat.member.wsrep
-    if not wsrep.is_primary or not wsrep.ready or wsrep.local_state not in (2, 4):
+    if not wsrep.is_primary or not wsrep.ready or wsrep.local_state not in states:
         return [f"traffic to slot {slot}, which is {wsrep.local_state_comment} in a {wsrep.cluster_status} component"]
     if wsrep.state_uuid == ZERO_UUID or (memory.uuid and wsrep.state_uuid != memory.uuid):
         return [f"traffic to slot {slot}, which holds state UUID {wsrep.state_uuid}"]
     return []
+
+
+def _never_admitted(slot: int, seen: Snapshot) -> list[str]:
+    seat = seen.seat(slot)
+    return [] if seat and seat.is_admitted else [f"slot {slot} the writer, which nobody has let in"]
 
 
 def _leaving(slot: int, seen: Snapshot) -> list[str]:

@@ -1,0 +1,41 @@
+# One command each; every one sets up what it needs.
+.PHONY: demo test test-unit test-integration test-e2e lint bench clean
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+# uv comes from PyPI by pip, then installs exactly what uv.lock says.
+$(READY): pyproject.toml uv.lock
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	test -x $(VENV)/bin/uv || $(VENV)/bin/pip install --quiet uv
+	$(VENV)/bin/uv sync --quiet --frozen
+	touch $(READY)
+
+demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm made on this machine. KEEP=1 leaves it up.
+	$(VENV)/bin/python -m galera_operator.demo
+
+test: lint test-unit test-integration test-e2e  ## What CI runs.
+
+test-unit: $(READY)
+	$(VENV)/bin/pytest tests/unit tests/property
+
+test-integration: $(READY)
+	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb haproxy
+	$(VENV)/bin/pytest tests/integration
+
+test-e2e: $(READY)
+	$(VENV)/bin/pytest tests/e2e
+
+lint: $(READY)
+	$(VENV)/bin/ruff check operator tests
+	$(VENV)/bin/ruff format --check operator tests
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(READY)
+	$(VENV)/bin/pytest tests/bench
+
+clean:
+	test ! -x $(VENV)/bin/galera-operator || $(VENV)/bin/galera-operator sandbox down --purge
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .hypothesis

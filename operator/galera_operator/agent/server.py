@@ -1,0 +1,246 @@
+"""The agent's two ports: HTTP for operator, proxy and health check, and HAProxy's agent-check.
+
+One event loop in one thread: a slow or silent client costs a file descriptor, not a thread, and has a deadline of its own.
+Every answer comes from what the member already knows; no request waits for a query.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import ipaddress
+import json
+import logging
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, urlsplit
+
+from galera_operator.core.agent_api import PATHS, BadMessage, command_from_json
+
+if TYPE_CHECKING:
+    from galera_operator.agent.member import Member
+
+log = logging.getLogger(__name__)
+
+REQUEST_SECONDS = 5.0
+MAX_HEAD = 16 << 10
+MAX_BODY = 64 << 10
+MAX_CONNECTIONS = 256
+"""Per port; one more is closed at once. Well above HAProxy's checks from a dozen proxies plus the operator."""
+MAX_HOLD = 55.0
+HAPROXY_LINE_SECONDS = 0.1
+
+
+_Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Refused(Exception):
+    """A command whose premise does not hold; the sentence goes back with 409."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    path: str
+    wait: float
+    token: str
+    body: bytes
+    is_local: bool
+
+
+class _Bad(Exception):
+    def __init__(self, status: HTTPStatus, sentence: str) -> None:
+        super().__init__(sentence)
+        self.status = status
+
+
+class Server:
+    """Serves until its task is cancelled."""
+
+    def __init__(self, member: Member, address: str, http_port: int, haproxy_port: int) -> None:
+        self._member = member
+        self._address = address or "0.0.0.0"  # noqa: S104 - operator and proxy are on other nodes
+        self._ports = (http_port, haproxy_port)
+        self._open = [0, 0]
+
+    async def start(self) -> None:
+        """Bind both ports.
+
+        Raises:
+            OSError: a port is taken.
+        """
+        for index, handler in enumerate((self._http, self._haproxy)):
+            await asyncio.start_server(
+                self._bounded(index, handler), self._address, self._ports[index], limit=MAX_HEAD, backlog=256
+            )
+
+    def _bounded(self, index: int, handler: _Handler) -> _Handler:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            if self._open[index] >= MAX_CONNECTIONS:
+                writer.close()
+                return
+            self._open[index] += 1
+            try:
+                await handler(reader, writer)
+            except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+                log.debug("a client left: %s", error)
+            except Exception:
+                log.exception("a request failed")
+            finally:
+                self._open[index] -= 1
+                writer.close()
+
+        return serve
+
+    async def _haproxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        line = b""
+        try:
+            async with asyncio.timeout(HAPROXY_LINE_SECONDS):
+                line = await reader.readuntil(b"\n")
+        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            line = b""  # HAProxy sends nothing unless it is told to (agent-send)
+        answer = self._member.may_write() if line.strip() == b"write" else self._member.may_read()
+        writer.write(answer.haproxy_line.encode())
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await writer.drain()
+
+    async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("peername")
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                request = await _read_request(reader, peer[0] if peer else "")
+            status, body = await self._answer(request, peer[0] if peer else "?")
+        except _Bad as bad:
+            status, body = bad.status, _sentence(str(bad))
+        except TimeoutError:
+            status, body = (
+                HTTPStatus.REQUEST_TIMEOUT,
+                _sentence(f"the request did not arrive within {REQUEST_SECONDS:.0f} s"),
+            )
+        kind = "application/json" if body.startswith("{") else "text/plain"
+        payload = body.encode()
+        head = (
+            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}; charset=utf-8\r\n"
+            f"Content-Length: {len(payload)}\r\nConnection: close\r\n\r\n"
+        )
+        writer.write(head.encode() + payload)
+        async with asyncio.timeout(REQUEST_SECONDS):
+            await writer.drain()
+
+    async def _answer(self, request: Request, peer: str) -> tuple[HTTPStatus, str]:
+        if request.method == "POST":
+            return self._command(request, peer)
+        if request.method not in {"GET", "HEAD"}:
+            raise _Bad(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method} is not known here; GET reads, POST commands")
+        member = self._member
+        if self._is_authentic(request.token):
+            member.operator_was_here()
+        match request.path:
+            case "/status":
+                return HTTPStatus.OK, member.status().to_json()
+            case "/ready":
+                answer = member.may_read()
+                return HTTPStatus(answer.code), answer.why + "\n"
+            case "/writer":
+                answer = member.may_write()
+                return HTTPStatus(answer.code), answer.why + "\n"
+            case "/live":
+                return await self._live(request)
+            case path if path in PATHS:
+                raise _Bad(HTTPStatus.METHOD_NOT_ALLOWED, f"{path} is a command: POST it")
+            case path:
+                raise _Bad(
+                    HTTPStatus.NOT_FOUND,
+                    f"there is no {path}; expected /live, /ready, /writer, /status or a command",
+                )
+
+    async def _live(self, request: Request) -> tuple[HTTPStatus, str]:
+        """Hold the answer: until admission before it, for a while after it, so that checks are rare and never late.
+
+        Only the own container may hold a connection open.
+        """
+        deadline = time.monotonic() + (min(request.wait, MAX_HOLD) if request.is_local else 0.0)
+        was_admitted = self._member.is_admitted
+        while True:
+            admitted, alive = self._member.is_admitted, self._member.is_alive
+            if admitted and not alive:
+                return HTTPStatus.SERVICE_UNAVAILABLE, "mariadbd is down\n"
+            if admitted and not was_admitted:
+                return HTTPStatus.OK, "just admitted\n"
+            if time.monotonic() >= deadline:
+                status = HTTPStatus.OK if admitted else HTTPStatus.SERVICE_UNAVAILABLE
+                return status, "admitted\n" if admitted else f"not admitted: {self._member.note}\n"
+            if admitted and not self._member.holds_health:
+                return HTTPStatus.OK, "admitted\n"
+            await asyncio.sleep(0.05)
+
+    def _command(self, request: Request, peer: str) -> tuple[HTTPStatus, str]:
+        if request.path not in PATHS:
+            raise _Bad(
+                HTTPStatus.NOT_FOUND,
+                f"there is no command {request.path}; expected {', '.join(sorted(PATHS))}",
+            )
+        if not self._is_authentic(request.token):
+            reason = self._member.settings.token_missing or "the bearer token is missing or wrong"
+            log.warning("refused %s from %s: %s", request.path, peer, reason)
+            raise _Bad(HTTPStatus.UNAUTHORIZED, reason)
+        try:
+            command = command_from_json(request.path, request.body)
+            self._member.obey(command)
+        except BadMessage as error:
+            log.warning("refused %s from %s: %s", request.path, peer, error)
+            raise _Bad(HTTPStatus.BAD_REQUEST, str(error)) from error
+        except Refused as error:
+            log.warning("refused %s from %s: %s", request.path, peer, error)
+            raise _Bad(HTTPStatus.CONFLICT, str(error)) from error
+        log.info("obeyed %s from %s, epoch %d", request.path, peer, command.epoch)
+        return HTTPStatus.OK, self._member.status().to_json()
+
+    def _is_authentic(self, token: str) -> bool:
+        known = self._member.settings.token
+        return known is not None and hmac.compare_digest(known.encode(), token.encode())
+
+
+async def _read_request(reader: asyncio.StreamReader, peer: str) -> Request:
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.LimitOverrunError as error:
+        raise _Bad(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "the request's head is longer than 16 KiB") from error
+    first, *rest = head.decode("latin-1").split("\r\n")
+    parts = first.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+        raise _Bad(HTTPStatus.BAD_REQUEST, "expected an HTTP/1.x request line")
+    headers = {key.strip().lower(): value.strip() for key, colon, value in (line.partition(":") for line in rest) if colon}
+    target = urlsplit(parts[1])
+    length = headers.get("content-length", "0")
+    if not length.isdecimal():
+        raise _Bad(HTTPStatus.BAD_REQUEST, f"Content-Length is {length[:20]!r}; expected a number of bytes")
+    if int(length) > MAX_BODY:
+        raise _Bad(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is longer than 64 KiB")
+    if "transfer-encoding" in headers:
+        raise _Bad(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length, not a Transfer-Encoding")
+    body = await reader.readexactly(int(length))
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    wait = parse_qs(target.query).get("wait", ["0"])[-1]
+    return Request(
+        method=parts[0],
+        path=target.path,
+        wait=float(wait) if wait.isdecimal() else 0.0,
+        token=token.strip() if scheme.lower() == "bearer" else "",
+        body=body,
+        is_local=_is_loopback(peer),
+    )
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
+
+
+def _sentence(text: str) -> str:
+    return json.dumps({"error": text})

@@ -1,0 +1,158 @@
+"""The commands. Exit codes: 0 done, 1 not reached or the world refused, 2 bad request (nothing changed), 3 a page is open."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+
+from galera_operator import __version__, log
+from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
+from galera_operator.cli.present import as_json, as_table
+from galera_operator.cli.sandbox_commands import app as sandbox
+from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
+from galera_operator.core.plan import Act, Page
+from galera_operator.ports import Conflict, Refused, Unreachable
+from galera_operator.runtime.wiring import run_operator
+from galera_operator.settings import Settings
+
+app = typer.Typer(
+    name="galera-operator",
+    help="Operate MariaDB Galera clusters on Docker Swarm.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
+out = Console()
+
+Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def fail(reason: object, code: int) -> NoReturn:
+    """Say why on standard error and exit."""
+    print(f"galera-operator: {reason}", file=sys.stderr)
+    raise typer.Exit(code)
+
+
+@app.command()
+def run() -> None:
+    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels."""
+    settings = Settings()
+    log.configure(settings.log_level, as_json=settings.log_json)
+    try:
+        run_operator(settings)
+    except (Unreachable, Refused) as error:
+        fail(error, 1)
+
+
+@app.command()
+def status(
+    service: Annotated[str | None, typer.Argument(help="One service; all of them without it.")] = None,
+    *,
+    json_: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 s until interrupted.")] = False,
+) -> None:
+    """Show every member: slot, node, address, phase, wsrep state, queue, traffic; and what the operator does about it.
+
+    Example: galera-operator status --watch
+    """
+    with looking() as lookout:
+        if watch and not json_:
+            _watch(lookout, service)
+            return
+        views = [lookout.view(service)] if service else lookout.views()
+        if json_:
+            out.print_json(json.dumps({"clusters": [as_json(view) for view in views]}))
+        elif not views:
+            out.print("No service has a label galera.replicas or galera.enable.")
+        for view in views if not json_ else []:
+            out.print(as_table(view))
+        if any(isinstance(view.plan, Page) for view in views):
+            raise typer.Exit(3)
+
+
+@app.command()
+def plan(service: Service, *, json_: AsJson = False) -> None:
+    """Tell what the operator would do next and why, without doing it.
+
+    Example: galera-operator plan wordpress_dbcluster
+    """
+    with looking() as lookout:
+        view = lookout.view(service)
+        if json_:
+            out.print_json(json.dumps(as_json(view)["plan"]))
+        else:
+            decided = view.plan
+            out.print(f"{type(decided).__name__.lower()}: {decided.why}", highlight=False)
+            if isinstance(decided, Act):
+                for step in decided.steps:
+                    out.print(f"  next: {step}", highlight=False)
+            if isinstance(decided, Page):
+                out.print(f"  to do: {decided.remedy}", highlight=False)
+        if isinstance(view.plan, Page):
+            raise typer.Exit(3)
+
+
+@app.command(context_settings={"ignore_unknown_options": True})
+def scale(
+    service: Service,
+    replicas: Annotated[str, typer.Argument(help="The wished number of members, 1 to 9.")],
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is so, and tell what happens meanwhile.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 900.0,
+) -> None:
+    """Wish for a number of members: sets the label galera.replicas; the operator does the rest, one safe step at a time.
+
+    Example: galera-operator scale wordpress_dbcluster 3 --wait
+    """
+    with looking() as lookout:
+        try:
+            write_wish(lookout, service, replicas)
+            out.print(f"{service}: galera.replicas={replicas}", highlight=False)
+            if wait:
+                begun = time.monotonic()
+                wait_for(lookout, service, int(replicas), timeout, lambda line: out.print(f"  {line}", highlight=False))
+                out.print(f"{service} has {replicas} members, after {time.monotonic() - begun:.0f} s", highlight=False)
+        except BadRequest as error:
+            fail(error, 2)
+        except NotReached as error:
+            fail(error, 1)
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    print(__version__)
+
+
+@contextmanager
+def looking() -> Iterator[Lookout]:
+    """`open_lookout`, with what a person can do something about turned into one line and an exit code."""
+    try:
+        with open_lookout() as lookout:
+            yield lookout
+    except NotFound as error:
+        fail(error, 2)
+    except (Unreachable, Refused, Conflict) as error:
+        fail(error, 1)
+
+
+def _watch(lookout: Lookout, service: str | None) -> None:
+    with Live(console=out, auto_refresh=False) as live:
+        while True:
+            views = [lookout.view(service)] if service else lookout.views()
+            live.update(Group(*(as_table(view) for view in views)), refresh=True)
+            time.sleep(2.0)
+
+
+def main() -> None:
+    """The entry point."""
+    app()

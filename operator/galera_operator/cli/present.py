@@ -1,0 +1,115 @@
+"""Show a cluster to a person (a table) or to a program (JSON)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from galera_operator.cli.lookout import View
+from galera_operator.core.model import Seat, Unseen
+from galera_operator.core.phase import Phase, phase_of
+from galera_operator.core.plan import Act, Page
+from galera_operator.core.traffic import believed_writer
+
+_COLOURS = {
+    Phase.ADMITTED: "green",
+    Phase.SYNCED: "cyan",
+    Phase.DONOR: "yellow",
+    Phase.NON_PRIMARY: "red",
+    Phase.UNSEEN: "red",
+    Phase.INCOMPLETE: "red",
+}
+
+
+def as_json(view: View) -> dict[str, Any]:
+    """The cluster for programs. Stable keys; times in seconds."""
+    seen, plan = view.seen, view.plan
+    out: dict[str, Any] = {
+        "service": seen.service.name,
+        "replicas": seen.service.replicas,
+        "wanted": seen.wanted,
+        "operator": view.operator,
+        "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
+        "members": [_member_json(seat, view) for seat in seen.seats],
+        "leaving": [task.slot for task in seen.leaving],
+    }
+    if isinstance(plan, Act):
+        out["plan"]["steps"] = [str(step) for step in plan.steps]
+    if isinstance(plan, Page):
+        out["plan"] |= {"page": plan.name, "remedy": plan.remedy}
+    return out
+
+
+def as_table(view: View) -> RenderableType:
+    """The cluster for people."""
+    seen, plan = view.seen, view.plan
+    wished = "" if seen.wanted == seen.service.replicas else f", {seen.wanted} wished"
+    table = Table(title=f"{seen.service.name}: {seen.service.replicas} members{wished}", title_justify="left")
+    for column in ("slot", "node", "address", "phase", "wsrep", "queue", "traffic", "sessions"):
+        table.add_column(column, justify="right" if column in {"slot", "queue", "sessions"} else "left")
+    for seat in seen.seats:
+        phase, wsrep, agent = phase_of(seat), seat.wsrep, seat.agent
+        state = f"{wsrep.local_state_comment}, {wsrep.cluster_status}, size {wsrep.cluster_size}" if wsrep else "-"
+        table.add_row(
+            str(seat.slot),
+            seat.task.node or "-",
+            seat.task.address or "-",
+            Text(phase, style=_COLOURS.get(phase, "")),
+            state,
+            str(wsrep.queue) if wsrep else "-",
+            _traffic(seat, view),
+            str(agent.sessions) if agent and wsrep else "-",
+        )
+    lines: list[RenderableType] = [table]
+    for seat in seen.seats:
+        note = seat.member.cause if isinstance(seat.member, Unseen) else seat.member.agent.note
+        if note and phase_of(seat) is not Phase.ADMITTED:
+            lines.append(Text(f"slot {seat.slot}: {note}", style="dim"))
+    lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
+    if isinstance(plan, Page):
+        lines += [Text(f"page {plan.name}: {plan.why}", style="red"), Text(f"to do: {plan.remedy}")]
+    else:
+        lines.append(Text(f"{type(plan).__name__.lower()}: {plan.why}"))
+        if isinstance(plan, Act):
+            lines += [Text(f"  next: {step}") for step in plan.steps]
+    if not view.operator:
+        lines.append(Text("no operator holds the lease of this cluster: nobody acts", style="yellow"))
+    return Group(*lines)
+
+
+def _traffic(seat: Seat, view: View) -> str:
+    if not seat.is_admitted:
+        return "none"
+    phase = phase_of(seat)
+    if phase in {Phase.DRAINING, Phase.DRAINED, Phase.LEAVING}:
+        return "no new"
+    writer = believed_writer(view.seen)
+    return "write, read" if writer is not None and writer.slot == seat.slot else "read"
+
+
+def _member_json(seat: Seat, view: View) -> dict[str, Any]:
+    wsrep, agent = seat.wsrep, seat.agent
+    writer = believed_writer(view.seen)
+    return {
+        "slot": seat.slot,
+        "node": seat.task.node,
+        "address": seat.task.address,
+        "task": seat.task.id,
+        "phase": str(phase_of(seat)),
+        "admitted": seat.is_admitted,
+        "writer": writer is not None and writer.slot == seat.slot,
+        "traffic": _traffic(seat, view),
+        "state": wsrep.local_state_comment if wsrep else None,
+        "cluster_status": wsrep.cluster_status if wsrep else None,
+        "cluster_size": wsrep.cluster_size if wsrep else None,
+        "state_uuid": wsrep.state_uuid if wsrep else None,
+        "last_committed": wsrep.last_committed if wsrep else None,
+        "queue": wsrep.queue if wsrep else None,
+        "sessions": agent.sessions if agent else None,
+        "in_flight": agent.in_flight if agent else None,
+        "position": str(agent.position) if agent and agent.position else None,
+        "note": seat.member.cause if isinstance(seat.member, Unseen) else seat.member.agent.note,
+    }

@@ -1,0 +1,36 @@
+"""One sandbox for all end-to-end tests, and one stack for each module that asks for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from deployment import CHARTS, ROOT, Deployment
+
+from galera_operator.sandbox.api import Sandbox
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """Three nodes with all images. KEEP=1 leaves it up."""
+    up = Sandbox.up(3)
+    try:
+        up.build_images(ROOT)
+        yield up
+    finally:
+        if not os.environ.get("KEEP"):
+            up.down()
+
+
+@pytest.fixture(scope="module")
+def galera(sandbox: Sandbox) -> Iterator[Deployment]:
+    """charts/galera with one member, as stack `db`."""
+    deployment = Deployment(sandbox, "db")
+    deployment.make_secrets("galera_token", "galera_root_password")
+    deployment.deploy(CHARTS / "galera" / "stack.yml")
+    try:
+        deployment.wait_settled(1)
+        yield deployment
+    finally:
+        deployment.remove()

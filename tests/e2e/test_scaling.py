@@ -1,0 +1,103 @@
+"""One label, 1 -> 3 -> 1, on a real Swarm: nobody else is touched, nobody gets traffic early, everybody leaves in order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from deployment import Deployment, Task
+
+pytestmark = pytest.mark.e2e
+
+
+@dataclass
+class Cycle:
+    """What one way up and down looked like from outside."""
+
+    first: dict[str, Task]
+    three: dict[str, Task]
+    last: dict[str, Task]
+    all_tasks: list[Task]
+    samples: list[dict[str, Any]]
+    others_before: set[str]
+    others_after: set[str]
+    log: str
+
+
+@pytest.fixture(scope="module")
+def cycle(galera: Deployment) -> Iterator[Cycle]:
+    def others() -> set[str]:
+        return set(galera.running("db_proxy")) | set(galera.running("db_operator"))
+
+    before, first = others(), galera.running()
+    with galera.watched() as watch:
+        galera.label(replicas="3")
+        galera.wait_settled(3)
+        three = galera.running()
+        galera.label(replicas="1")
+        galera.wait_settled(1)
+    return Cycle(first, three, galera.running(), galera.tasks(), watch.samples, before, others(), galera.operator_log())
+
+
+def test_scaling_restarts_no_task_that_was_there(cycle: Cycle) -> None:
+    assert len(cycle.first) == 1
+    assert set(cycle.first) < set(cycle.three)
+    assert cycle.last == cycle.first
+    assert cycle.others_before == cycle.others_after
+
+
+def test_the_three_members_are_on_three_nodes(cycle: Cycle) -> None:
+    assert len({task.node for task in cycle.three.values()}) == 3
+
+
+def test_joiners_come_one_at_a_time(cycle: Cycle) -> None:
+    sizes = [sample["replicas"] for sample in cycle.samples]
+    grown = [size for before, size in itertools.pairwise(sizes) if size > before]
+    assert grown == [2, 3]
+    for sample in cycle.samples:
+        joining = [m["slot"] for m in sample["members"] if m["phase"] in {"joining", "joined", "starting", "waiting", "synced"}]
+        assert len(joining) <= 1, sample
+
+
+def test_a_member_is_in_dns_only_after_the_operator_confirmed_it(cycle: Cycle) -> None:
+    """A sample reads the members first and DNS after, so an address may be confirmed in between: the next sample tells."""
+    confirmed = {line.split("done: admit slot ")[1].split()[0] for line in cycle.log.splitlines() if "done: admit slot " in line}
+    assert confirmed == {"1", "2", "3"}
+    seen_outside = set()
+    for sample, following in zip(cycle.samples, cycle.samples[1:], strict=False):
+        admitted = {m["address"] for s in (sample, following) for m in s["members"] if m["admitted"]}
+        leaving = {m["address"] for m in sample["members"]} - {m["address"] for m in following["members"]}
+        known = {m["address"] for m in sample["members"]}
+        assert set(sample["dns"]) & known <= admitted | leaving, sample
+        seen_outside |= known - set(sample["dns"])
+    assert len(seen_outside) >= 2, "no sample shows a joiner outside of DNS: the watch was too coarse to prove anything"
+
+
+def test_swarm_took_the_predicted_tasks(cycle: Cycle) -> None:
+    assert "Swarm will take slot 3" in cycle.log
+    assert "Swarm will take slot 2" in cycle.log
+    assert "wrong-victim" not in cycle.log
+    assert {task.slot for task in cycle.last.values()} == {1}
+
+
+def test_members_leave_cleanly_and_are_never_killed(cycle: Cycle) -> None:
+    gone = [task for task in cycle.all_tasks if task.slot in {2, 3}]
+    assert sorted(task.slot for task in gone) == [2, 3] or gone == []  # a removed slot's tasks may be collected already
+    for task in gone:
+        assert task.exit_code in {0, 143}, task
+
+
+def test_survivors_never_lost_the_primary_component(cycle: Cycle) -> None:
+    for sample in cycle.samples:
+        for member in sample["members"]:
+            if member["admitted"] and member["cluster_status"] is not None:
+                assert member["cluster_status"] == "Primary", sample
+
+
+def test_scale_down_removed_one_member_at_a_time(cycle: Cycle) -> None:
+    sizes = [sample["replicas"] for sample in cycle.samples]
+    shrunk = [size for before, size in itertools.pairwise(sizes) if size < before]
+    assert shrunk == [2, 1]

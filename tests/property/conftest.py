@@ -1,0 +1,15 @@
+"""The property tier uses the unit tier's builders and in-memory ports."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from hypothesis import settings
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
+
+settings.register_profile("tier", max_examples=300, deadline=None, database=None, derandomize=True)
+settings.register_profile("long", max_examples=20_000, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tier"))
