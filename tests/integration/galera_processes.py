@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -196,12 +198,10 @@ class Member:
 class Cluster:
     """Members on loopback, gone without a trace at the end."""
 
-    def __init__(self, home: Path) -> None:
-        home.chmod(0o755)
-        for parent in home.parents:
-            if parent.stat().st_uid == os.getuid() and parent != Path("/") and not parent.stat().st_mode & 0o001:
-                parent.chmod(parent.stat().st_mode | 0o011)  # mariadbd runs as mysql and has to get through to its directory
-        self.home = home
+    def __init__(self) -> None:
+        # Not pytest's tmp_path: nobody but root gets through to that, and mariadbd runs as mysql.
+        self.home = Path(tempfile.mkdtemp(prefix="galera-test-"))
+        self.home.chmod(0o755)
         self.network = f"127.{100 + os.getpid() % 100}.{os.getpid() // 100 % 250}"
         self.members: dict[int, Member] = {}
 
@@ -260,3 +260,5 @@ class Cluster:
             for process in member.processes(""):
                 os.kill(process, signal.SIGKILL)
         wait_for("every process is gone", lambda: not any(member.processes("") for member in self.members.values()))
+        if "KEEP" not in os.environ:
+            shutil.rmtree(self.home)

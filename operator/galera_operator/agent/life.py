@@ -43,11 +43,7 @@ class Life:
         self._member = member
         self._settings = member.settings
         self._defaults = member.settings.run_dir / "galera-operator.cnf"
-        self._client = Client(
-            member.settings.socket,
-            root_password,
-            "SET SESSION wsrep_sync_wait=0; SET SESSION max_statement_time=10",
-        )
+        self._client = Client(member.settings.socket, root_password, SESSION)
         self._provider = ""
         self._lock: disk.DirectoryLock | None = None
 

@@ -191,7 +191,6 @@ def recover_arguments() -> list[str]:
         "--wsrep-cluster-address=gcomm://127.0.0.1",
         "--wsrep-sst-method=rsync",
         "--skip-networking",
-        "--log-error=",  # an empty value means the standard error
     ]
 
 
