@@ -19,6 +19,10 @@ class Refused(Exception):
     """The receiver did not do it, because the premise no longer holds or the request is not allowed; says which."""
 
 
+class LoginRefused(Refused):
+    """The database refused the operator's SQL account."""
+
+
 class Unreachable(Exception):
     """No answer. `refused`: the address answered, but nothing listens on that port."""
 
@@ -67,7 +71,7 @@ class Members(Protocol):
         """The agent's status. Raises `Unreachable`, or `Refused` for an answer that is not of the agreed shape."""
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
-        """The database's own word, over SQL. Raises `Unreachable`, or `Refused` when the login was refused."""
+        """The database's own word, over SQL. Raises `Unreachable`, `LoginRefused`, or `Refused` for odd rows."""
 
     def send(self, address: str, token: str, command: Command) -> None:
         """Give an agent a command. Raises `Refused` with the agent's reason, or `Unreachable`."""

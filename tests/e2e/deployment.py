@@ -175,7 +175,10 @@ class Deployment:
         return wait_until(paged, within, f"page {name}", every=0.5, ignoring=(CommandFailed, LookupError))
 
     def operator_log(self) -> str:
-        return self.docker("service", "logs", "--raw", self.operator, check=False)
+        """All its tasks' lines so far; they are on standard error, as the operator wrote them."""
+        command = ["/usr/bin/docker", "-H", self.sandbox.nodes[0].socket, "service", "logs", "--raw", self.operator]
+        told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=True)
+        return told.stdout
 
     def kill_operator(self) -> None:
         node, container = self.container(self.operator)

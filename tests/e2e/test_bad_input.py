@@ -103,16 +103,10 @@ def test_a_wrong_secret_is_told_as_a_refused_login_and_nothing_changes(galera: D
     galera.docker("secret", "create", "wrong_token", str(wrong))
     swap_secret(galera, "galera_token", "wrong_token")
     try:
-
-        def refused() -> str | NotYet:
-            status = galera.status()
-            notes = " ".join(m["note"] for m in status["members"])
-            return notes if "refused the login of galera_monitor" in notes else NotYet(status)
-
-        wait_until(refused, 60, "the refused login to be told", every=0.5, ignoring=(CommandFailed, LookupError))
         galera.label(replicas="3")
-        waited_for = "the operator to say why it does not scale"
-        wait_until(lambda: "refused the login" in galera.operator_log(), 30, waited_for, every=0.5)
+        plan = galera.wait_page("wrong-secret")
+        assert "refused the login of galera_monitor" in plan["why"]
+        wait_until(lambda: "PAGE wrong-secret" in galera.operator_log(), 30, "the operator itself to page", every=0.5)
         assert galera.replicas() == 1
         assert set(galera.running()) == before
     finally:

@@ -49,7 +49,7 @@ def test_the_same_look_and_memory_give_the_same_plan(seen, memory):
     assert decide(seen, memory) == decide(again, memory)
 
 
-@given(snapshots(wish=st.just(Wish(replicas=3, pause=True))), memories())
+@given(snapshots(wishes=st.just(Wish(replicas=3, pause=True))), memories())
 def test_a_paused_cluster_is_never_acted_on(seen, memory):
     assert not isinstance(decide(seen, memory), Act)
 
@@ -64,7 +64,7 @@ def test_one_plan_moves_the_size_by_one_and_takes_at_most_one_member(seen, memor
             assert step.after == step.before - 1 >= 1
 
 
-@given(snapshots(wish=st.just(Wish(replicas=3))), memories())
+@given(snapshots(wishes=st.just(Wish(replicas=3))), memories())
 def test_nobody_who_may_still_serve_is_taken_while_another_member_cannot(seen, memory):
     plan, _ = planned(seen, memory)
     steps = plan.steps if isinstance(plan, Act) else ()
@@ -106,7 +106,7 @@ def test_what_was_intended_is_written_at_once(seen, memory):
 
 @given(st.data())
 def test_every_agent_status_of_a_generated_seat_survives_the_wire(data):
-    seat = data.draw(seats(1, 3, "up"))
+    seat = data.draw(seats(1))
     if seat.agent:
         assert type(seat.agent).from_json(seat.agent.to_json()) == seat.agent
         assert json.loads(seat.agent.to_json())["name"] == "db.1"

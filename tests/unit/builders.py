@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
-from galera_operator.core.model import Copy, Live, Memory, Seat, Service, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Copy, Live, Memory, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 from galera_operator.core.spec import BadWish, Wish
 
@@ -111,7 +111,7 @@ def waiting(slot: int, at: Position | None = None, **changes: Any) -> Seat:
 
 
 def unseen(slot: int, cause: str = "no answer", *, refused: bool = False, **changes: Any) -> Seat:
-    return Seat(task(slot, **changes), Unseen(cause, refused=refused))
+    return Seat(task(slot, **changes), Unseen(cause, Silence.NO_AGENT if refused else Silence.NO_ANSWER))
 
 
 def pending(slot: int) -> Seat:

@@ -135,7 +135,9 @@ def test_peers_that_are_not_a_list_of_addresses_are_refused_because_none_means_b
         command_from_json("/grant", json.dumps(raw))
 
 
-@pytest.mark.parametrize("seconds", ["5", None, True, float("nan"), float("inf"), float("-inf"), 10**400], ids=lambda s: str(s)[:6])
+@pytest.mark.parametrize(
+    "seconds", ["5", None, True, float("nan"), float("inf"), float("-inf"), 10**400], ids=lambda s: str(s)[:6]
+)
 def test_a_drain_of_odd_length_is_refused_with_its_name(seconds):
     raw = json.loads(command_to_json(COMMANDS[4][1])) | {"seconds": seconds}
     with pytest.raises(BadMessage, match="seconds is"):

@@ -11,7 +11,7 @@ from pymysql.connections import Connection
 
 from galera_operator.core.agent_api import MONITOR_USER, Wsrep, sql_password
 from galera_operator.core.wsrep_status import STATUS_NAMES, StatusUnreadable, wsrep_from_status
-from galera_operator.ports import Refused, Unreachable
+from galera_operator.ports import LoginRefused, Refused, Unreachable
 
 PORT = 3306
 TIMEOUT = 2
@@ -80,7 +80,7 @@ def _explain(address: str, error: Exception) -> Refused | Unreachable:
     """Name the cause without the driver's own text where that could carry more than the reader needs."""
     code = error.args[0] if error.args else None
     if code in _ACCESS_DENIED:
-        return Refused(
+        return LoginRefused(
             f"{address} refused the login of {MONITOR_USER} ({code}): the operator's galera_token is not the one this cluster "
             "was made with"
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from galera_operator.agent.disk import Disk
 from galera_operator.agent.options import Start
-from galera_operator.agent.peers import Component, Peers, find_component
+from galera_operator.agent.peers import Component, Peers, find_component, live_members
 from galera_operator.agent.routing import STALE_SECONDS, Answer, Seen, choose_writer, readiness, writability
 from galera_operator.agent.server import Refused
 from galera_operator.agent.settings import Settings, is_address
@@ -313,9 +313,10 @@ class Member:
             raise Refused(
                 f"the grant is for position {grant.position or 'none'}, this member has {self._disk.position or 'none'}"
             )
-        live = self.component()
-        if isinstance(live, Component):
-            raise Refused(f"a Primary component is alive at {', '.join(live.addresses)}; it must be joined, not replaced")
+        live = live_members(self.peers.heard(STALE_SECONDS))
+        if live:
+            where = ", ".join(one.address for one in live)
+            raise Refused(f"a Primary component is alive at {where}: bootstrapping another one would split the cluster")
         address = self.settings.bind_address or grant.address
         self.wishes.start = Start(address, (), self._disk.position)
         log.info(

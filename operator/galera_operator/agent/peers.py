@@ -151,15 +151,7 @@ def find_component(own_uuid: str, heard: Sequence[Heard]) -> Component | str:
     Returns:
         The component, or one sentence saying why there is none to join.
     """
-    live = [
-        one
-        for one in heard
-        if one.status.wsrep is not None
-        and one.status.wsrep.is_primary
-        and one.status.wsrep.ready
-        and one.status.wsrep.state_uuid != ZERO_UUID
-        and one.status.stage in {Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
-    ]
+    live = live_members(heard)
     if not any(one.status.stage is Stage.RUNNING for one in live):
         return f"no Primary component found; {len(heard)} other agents answer" if heard else "no other agent answers"
     uuids = {one.status.wsrep.state_uuid for one in live if one.status.wsrep is not None}
@@ -178,6 +170,19 @@ def find_component(own_uuid: str, heard: Sequence[Heard]) -> Component | str:
     ]
     writer = next((one.status.writer for one in live if one.status.writer), "")
     return Component(tuple(one.address for one in live), donors(names, writer), uuid, _busy(heard))
+
+
+def live_members(heard: Sequence[Heard]) -> list[Heard]:
+    """The peers that are in a Primary component, of whichever history."""
+    return [
+        one
+        for one in heard
+        if one.status.wsrep is not None
+        and one.status.wsrep.is_primary
+        and one.status.wsrep.ready
+        and one.status.wsrep.state_uuid != ZERO_UUID
+        and one.status.stage in {Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
+    ]
 
 
 def _busy(heard: Sequence[Heard]) -> str:

@@ -58,7 +58,8 @@ def status(*, json_: Annotated[bool, typer.Option("--json", help="Print JSON.")]
     with _explained():
         seen = look(Layout.from_environment())
     if json_:
-        out.print_json(json.dumps(dataclasses.asdict(seen)))
+        nodes = [dataclasses.asdict(row.node) | {"state": row.state, "manager": row.manager} for row in seen.nodes]
+        out.print_json(json.dumps(dataclasses.asdict(seen) | {"nodes": nodes}))
     else:
         _print(seen)
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage, Wsrep
 from galera_operator.core.election import elect
-from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
+from galera_operator.core.model import Memory, Seat, Silence, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.position import ZERO_UUID, Directory
 from galera_operator.core.scaling import obstacle, predicted_victims, restlessness
@@ -40,7 +40,7 @@ def decide(seen: Snapshot, memory: Memory) -> Plan:
 def _next(seen: Snapshot, memory: Memory) -> Plan:
     if not seen.seats:
         return Hold(f"Swarm has made no task of {seen.service.name} yet")
-    doubt = data_in_doubt(seen, memory) or not_galera(seen)
+    doubt = data_in_doubt(seen, memory) or not_ours(seen)
     if doubt:
         return doubt
     if not seen.primaries:
@@ -101,9 +101,16 @@ def _answers_queries(wsrep: Wsrep) -> bool:
     return wsrep.ready and wsrep.local_state in {2, 3, 4}
 
 
-def not_galera(seen: Snapshot) -> Page | None:
-    """Page when every task runs and none has an agent: the labels are on a service that this operator cannot operate."""
-    if seen.seats and all(isinstance(s.member, Unseen) and s.member.refused and s.task.is_running for s in seen.seats):
+def not_ours(seen: Snapshot) -> Page | None:
+    """Page when the operator has no way in: another secret, or a service whose tasks all run and have no agent."""
+    for seat in seen.unseen:
+        if isinstance(seat.member, Unseen) and seat.member.kind is Silence.NO_LOGIN:
+            return Page(
+                "wrong-secret",
+                f"{seat.title} was not seen: {seat.member.cause}",
+                "Give the operator's service the secret galera_token that the database's service has.",
+            )
+    if all(isinstance(s.member, Unseen) and s.member.kind is Silence.NO_AGENT and s.task.is_running for s in seen.seats):
         return Page(
             "not-galera",
             f"every task of {seen.service.name} runs, but nothing listens on the member agent's port: not a Galera member image",

@@ -6,6 +6,7 @@ from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Memory, Seat, Snapshot, Stopped
 from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.scaling import restlessness
 
 
 def elect(snapshot: Snapshot, memory: Memory) -> Plan:
@@ -52,7 +53,9 @@ def _unaccounted(snapshot: Snapshot, memory: Memory) -> Plan | None:
         made = f"Swarm has made {len(snapshot.seats)} of {expected} tasks"
         return Hold(f"no member is up, and {made}; waiting for every copy to answer")
     for seat in snapshot.unseen:
-        return Hold(f"no member is up, and {seat.title} was not seen; it may hold newer data or a Primary component", SOON)
+        return Hold(
+            f"no member is up, and {seat.title} {restlessness(seat)}; it may hold newer data or a Primary component", SOON
+        )
     for task in snapshot.leaving:
         return Hold(f"no member is up, and the old task of slot {task.slot} is still ending", SOON)
     for seat in snapshot.stopped:

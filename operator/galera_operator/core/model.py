@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
@@ -25,13 +26,22 @@ class Stopped:
     agent: AgentStatus
 
 
+class Silence(StrEnum):
+    """How a member was not seen."""
+
+    NO_ANSWER = "no answer"
+    NO_AGENT = "no agent"
+    """The address lives (it refused the connection), but no agent listens there."""
+    NO_LOGIN = "no login"
+    """Its database refused the operator's SQL account: the secrets differ."""
+
+
 @dataclass(frozen=True, slots=True)
 class Unseen:
     """No answer that can be believed. Unseen is not absent: nothing destructive follows from it."""
 
     cause: str
-    refused: bool = False
-    """True when something answered 'connection refused': the address lives, but no agent listens there."""
+    kind: Silence = Silence.NO_ANSWER
 
 
 Member = Live | Stopped | Unseen

@@ -5,9 +5,9 @@ from __future__ import annotations
 from concurrent.futures import Executor, wait
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Member, Seat, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Live, Member, Seat, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.swarm_tasks import kept_and_leaving
-from galera_operator.ports import Cluster, Members, Refused, Unreachable
+from galera_operator.ports import Cluster, LoginRefused, Members, Refused, Unreachable
 
 DEADLINE = 4.0
 """Seconds for all members of a cluster together; who has not answered by then is Unseen."""
@@ -43,7 +43,7 @@ def _member(task: Task, token: str, members: Members) -> Member:
     try:
         agent = members.ask(task.address, token)
     except Unreachable as error:
-        return Unseen(str(error), refused=error.refused)
+        return Unseen(str(error), Silence.NO_AGENT if error.refused else Silence.NO_ANSWER)
     except Refused as error:
         return Unseen(str(error))
     if agent.wsrep is None and agent.stage in _ON_THE_WAY:
@@ -53,4 +53,4 @@ def _member(task: Task, token: str, members: Members) -> Member:
     except (Unreachable, Refused) as error:
         if agent.stage in _ON_THE_WAY:
             return Stopped(agent)
-        return Unseen(str(error))
+        return Unseen(str(error), Silence.NO_LOGIN if isinstance(error, LoginRefused) else Silence.NO_ANSWER)

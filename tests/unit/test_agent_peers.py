@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import A, B, status, wsrep
+
+from galera_operator.agent.drain import cut_sql, end_idle_sql, threshold_after
+from galera_operator.agent.peers import Component, Heard, find_component, live_members
+from galera_operator.agent.watch import incoming_hosts, parse_wsrep
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.position import ZERO_UUID
+
+
+def heard(slot: int, **changes: Any) -> Heard:
+    ours = {key: changes.pop(key) for key in ("stage", "writer") if key in changes}
+    return Heard(f"10.0.0.{slot}", replace(status(slot, **ours), wsrep=wsrep(**changes)), 0.1)
+
+
+def waiting(slot: int) -> Heard:
+    return Heard(f"10.0.0.{slot}", status(slot, stage=Stage.WAITING), 0.1)
+
+
+def test_a_live_component_is_found_and_the_donor_is_not_the_writer() -> None:
+    found = find_component(A, [heard(1), heard(2), waiting(3)])
+    assert found == Component(("10.0.0.1", "10.0.0.2"), ("db.2",), A, "")
+    assert isinstance(find_component(ZERO_UUID, [heard(1)]), Component)
+    assert isinstance(find_component("", [heard(1)]), Component)
+
+
+NOTHING = {
+    "nobody answers": [],
+    "others wait too": [waiting(1), waiting(2)],
+    "not Primary": [heard(1, cluster_status="non-Primary")],
+    "not ready": [heard(1, ready=False)],
+    "a state UUID of zeros": [heard(1, state_uuid=ZERO_UUID)],
+    "it is being bootstrapped": [heard(1, stage=Stage.BOOTSTRAPPING)],
+    "all of it is leaving": [heard(1, stage=Stage.DRAINED), heard(2, stage=Stage.STOPPING)],
+    "two histories": [heard(1), heard(2, state_uuid=B)],
+    "another history than the own data": [heard(1, state_uuid=B)],
+}
+
+
+@pytest.mark.parametrize("peers", NOTHING.values(), ids=NOTHING.keys())
+def test_there_is_nothing_to_join(peers: list[Heard]) -> None:
+    assert isinstance(find_component(A, peers), str)
+
+
+def test_own_data_is_never_given_up_for_another_history() -> None:
+    said = find_component(A, [heard(1, state_uuid=B)])
+    assert isinstance(said, str)
+    assert "erase" in said
+    assert live_members([heard(1, state_uuid=B)]), "and it is alive: no bootstrap beside it"
+
+
+@pytest.mark.parametrize("busy", [heard(2, local_state=2), heard(2, local_state=3), heard(2, stage=Stage.JOINING)])
+def test_one_state_transfer_at_a_time(busy: Heard) -> None:
+    found = find_component(A, [heard(1), busy])
+    assert isinstance(found, Component)
+    assert "db.2" in found.busy
+    assert "db.2" not in found.donors
+
+
+def test_the_status_that_mariadbd_tells_is_understood() -> None:
+    told = {
+        "wsrep_ready": "ON",
+        "wsrep_connected": "ON",
+        "wsrep_cluster_status": "Primary",
+        "wsrep_local_state": "4",
+        "wsrep_local_state_comment": "Synced",
+        "wsrep_cluster_state_uuid": A,
+        "wsrep_cluster_conf_id": "18446744073709551615",
+        "wsrep_cluster_size": "2",
+        "wsrep_last_committed": "77",
+        "wsrep_local_recv_queue": "0",
+        "wsrep_flow_control_paused": "0.25",
+        "wsrep_desync_count": "0",
+    }
+    made = parse_wsrep(told, ("db.2", "db.1"))
+    assert made is not None
+    assert made.is_synced
+    assert (made.members, made.flow_control_paused, made.conf_id) == (("db.1", "db.2"), 0.25, 18446744073709551615)
+    before = parse_wsrep({"wsrep_cluster_status": "Disconnected", "wsrep_local_state": "0", "wsrep_cluster_state_uuid": ""}, ())
+    assert before is not None
+    assert before.state_uuid == ZERO_UUID
+    assert parse_wsrep({"wsrep_ready": "OFF"}, ()) is None
+
+
+def test_peers_are_read_from_incoming_addresses() -> None:
+    assert incoming_hosts("10.0.1.3:0,10.0.1.4:3306,AUTO,,unspecified") == ["10.0.1.3", "10.0.1.4"]
+
+
+def test_the_threshold_halves_and_never_hits_a_client_between_ping_and_use() -> None:
+    assert [threshold_after(seconds) for seconds in (-1, 0, 1.9, 2, 4, 6)] == [1, 1, 1, 0.5, 0.25, 0.125]
+    assert threshold_after(60) == threshold_after(3600) == 0.02
+
+
+def test_the_statement_of_a_round_looks_twice_and_spares_transactions() -> None:
+    sql = end_idle_sql(17, 0.5)
+    assert sql.count("TIME_MS >= 500") == 2
+    assert "t.trx_id IS NULL" in sql
+    assert "p.ID <= 17" in sql
+    assert "'galera_monitor'" in sql
+    assert "'galera_monitor'" in cut_sql(17)

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import B, wsrep
+
+from galera_operator.agent.routing import Answer, Seen, choose_writer, readiness, slot_order, writability
+from galera_operator.core.position import ZERO_UUID
+
+NAMES = ("db.1", "db.2", "db.3")
+
+
+def one(slot: int, *, size: int = 3, view: tuple[str, ...] = NAMES, **changes: Any) -> Seen:
+    """A member in calm service, but for what is named; wsrep's fields and `Seen`'s may both be given."""
+    ours = {key: changes.pop(key) for key in ("admitted", "draining", "writer", "is_doubtful") if key in changes}
+    calm = {"admitted": True, "draining": False, "writer": "db.1"}
+    return Seen(f"db.{slot}", wsrep=wsrep(**({"cluster_size": size, "members": view} | changes)), **(calm | ours))
+
+
+def down(slot: int) -> Seen:
+    return Seen(f"db.{slot}", admitted=True, draining=False, wsrep=None)
+
+
+OTHERS = [one(2), one(3)]
+DONOR = {"local_state": 2}
+
+READY = [
+    ("Synced and admitted", one(1), OTHERS, 200),
+    ("alone", one(1, size=1, view=("db.1",)), [], 200),
+    ("mariadbd is down", down(1), OTHERS, 503),
+    ("not admitted", one(1, admitted=False), OTHERS, 503),
+    ("not admitted and draining", one(1, admitted=False, draining=True), OTHERS, 503),
+    ("non-Primary", one(1, cluster_status="non-Primary"), OTHERS, 503),
+    ("not ready", one(1, ready=False), OTHERS, 503),
+    ("not connected", one(1, connected=False), OTHERS, 503),
+    ("a state UUID of zeros", one(1, state_uuid=ZERO_UUID), [], 503),
+    ("draining", one(1, draining=True), OTHERS, 404),
+    ("draining without a majority", one(1, draining=True, cluster_status="non-Primary"), OTHERS, 503),
+    ("a donor beside others", one(1, **DONOR), OTHERS, 404),
+    ("a donor, the other one only joining", one(1, **DONOR), [one(2, admitted=False, local_state=1, ready=False)], 200),
+    ("a donor, the other one not admitted", one(1, **DONOR), [one(2, admitted=False)], 200),
+    ("a donor, the other one draining", one(1, **DONOR), [one(2, draining=True)], 200),
+    ("catching up after donating, beside others", one(1, local_state=3), OTHERS, 404),
+    ("catching up after donating, alone", one(1, local_state=3), [], 200),
+    ("a larger component of another history", one(1, size=1), [one(2, size=2, state_uuid=B)], 503),
+    ("a smaller component of another history", one(1, size=2), [one(2, size=1, state_uuid=B)], 200),
+    ("the others have gone on without it", one(1), [one(2, conf_id=8, view=("db.2", "db.3"))], 503),
+    ("the others are behind in noticing it", one(1), [one(2, conf_id=6, view=("db.2", "db.3"))], 200),
+    ("thawed, nobody confirms", one(1, is_doubtful=True), [], 503),
+    ("thawed, another one has the same view", one(1, is_doubtful=True), [one(2)], 200),
+    ("thawed, another one has an older view", one(1, is_doubtful=True), [one(2, conf_id=6)], 503),
+    ("thawed and alone", one(1, size=1, view=("db.1",), is_doubtful=True), [], 200),
+]
+
+
+@pytest.mark.parametrize(("own", "others", "code"), [case[1:] for case in READY], ids=[case[0] for case in READY])
+def test_who_may_be_read(own: Seen, others: list[Seen], code: int) -> None:
+    answer = readiness(own, 0.2, others, allow_donor=False)
+    assert answer.code == code, answer.why
+    assert answer.why
+
+
+@pytest.mark.parametrize(("own", "others", "code"), [case[1:] for case in READY], ids=[case[0] for case in READY])
+def test_the_writer_is_in_service_like_a_reader_but_stays_so_while_it_donates(own: Seen, others: list[Seen], code: int) -> None:
+    donates = own.wsrep is not None and own.wsrep.local_state in {2, 3}
+    assert writability(own, 0.2, others, "db.1").code == (200 if donates else code)
+    assert writability(own, 0.2, others, "db.2").code == (404 if donates or code == 200 else code)
+
+
+def test_a_donor_may_be_read_where_the_user_allows_it() -> None:
+    assert readiness(one(1, **DONOR), 0.2, OTHERS, allow_donor=True).code == 200
+
+
+def test_a_status_that_is_too_old_is_worth_nothing() -> None:
+    assert readiness(one(1), 1.9, OTHERS, allow_donor=True).code == 200
+    assert readiness(one(1), 2.1, OTHERS, allow_donor=True) == Answer(503, "mariadbd has not answered for 2 s")
+    assert writability(one(1), 2.1, OTHERS, "db.1").code == 503
+
+
+@pytest.mark.parametrize(
+    ("code", "line"), [(200, "up ready 100%\n"), (404, "drain\n"), (503, "down#because\n")], ids=["up", "drain", "down"]
+)
+def test_the_haproxy_line_says_the_same_as_the_http_code(code: int, line: str) -> None:
+    assert Answer(code, "because").haproxy_line == line
+
+
+WRITERS = [
+    # what, own, others, appointed, current, expected
+    ("the first start of the first member", one(1, size=1, view=("db.1",), writer=""), [], "", "", "db.1"),
+    ("nobody is admitted yet", one(1, size=1, view=("db.1",), admitted=False), [], "", "", ""),
+    ("the appointed one", one(1), OTHERS, "db.3", "db.1", "db.3"),
+    ("the appointed one is not in the component", one(1), OTHERS, "db.4", "db.1", "db.1"),
+    ("the appointed one drains", one(1), [one(2), one(3, draining=True)], "db.3", "db.3", "db.1"),
+    ("the appointed one donates", one(1), [one(2), one(3, **DONOR)], "db.3", "db.3", "db.3"),
+    ("the appointed one's agent is silent, but it is in the component", one(1), [one(2)], "db.3", "db.3", "db.3"),
+    ("the writer's agent is silent, but it is in the component", one(1), [one(2, writer="db.3")], "", "db.3", "db.3"),
+    ("the writer has left", one(1, view=("db.1", "db.2")), [one(2, writer="db.3")], "", "db.3", "db.1"),
+    ("a returning member follows the others", one(1, writer=""), [one(2, writer="db.2"), one(3, writer="db.2")], "", "", "db.2"),
+    ("agents disagree: the lowest claim", one(1), [one(2, writer="db.3"), one(3, writer="db.3")], "", "db.2", "db.2"),
+    ("a claim of a member that does not serve is none", one(1), [one(2, writer="db.2", admitted=False)], "", "db.1", "db.1"),
+    ("a claim from another history is none", one(2), [one(1, writer="db.1", state_uuid=B)], "", "db.2", "db.2"),
+    ("only a donor is left", one(1, **DONOR), [one(2, admitted=False)], "", "", "db.1"),
+    ("a Synced one before a donor", one(1, writer="", **DONOR), [one(2, writer="")], "", "", "db.2"),
+    ("not Primary: no say", one(1, cluster_status="non-Primary"), OTHERS, "db.1", "db.1", ""),
+    ("mariadbd down: no say", down(1), OTHERS, "db.1", "db.1", ""),
+    ("ten comes after two", one(10, view=("db.10", "db.2"), writer=""), [one(2, writer="")], "", "", "db.2"),
+]
+
+
+@pytest.mark.parametrize(
+    ("own", "others", "appointed", "current", "expected"), [case[1:] for case in WRITERS], ids=[case[0] for case in WRITERS]
+)
+def test_who_is_the_writer(own: Seen, others: list[Seen], appointed: str, current: str, expected: str) -> None:
+    assert choose_writer(own, others, appointed, current) == expected
+
+
+def test_a_new_writer_is_not_made_up_before_an_unheard_member_could_answer() -> None:
+    own, silent_view = one(2, writer=""), []
+    assert choose_writer(own, silent_view, "", "", settled=False) == ""
+    assert choose_writer(own, silent_view, "", "", settled=True) == "db.2"
+    assert choose_writer(own, [one(1), one(3)], "", "", settled=False) == "db.1"
+
+
+def test_all_agents_agree_whoever_dies() -> None:
+    """Each survivor decides from what it knows; the answers are one name, and it is a survivor."""
+    for dead in (1, 2, 3):
+        view = tuple(name for name in NAMES if name != f"db.{dead}")
+        alive = [one(slot, view=view, size=2, conf_id=8, writer=f"db.{dead}") for slot in (1, 2, 3) if slot != dead]
+        chosen = {
+            choose_writer(own, [other for other in alive if other is not own], f"db.{dead}", f"db.{dead}", settled=False)
+            for own in alive
+        }
+        assert chosen == {min(view)}
+
+
+def test_a_claim_spreads_until_all_agree() -> None:
+    members = {name: one(int(name[-1]), writer=writer) for name, writer in zip(NAMES, ("db.3", "db.2", ""), strict=True)}
+    for _ in range(2):
+        members = {
+            name: replace(own, writer=choose_writer(own, [o for o in members.values() if o is not own], "", own.writer))
+            for name, own in members.items()
+        }
+    assert {own.writer for own in members.values()} == {"db.2"}
+
+
+def test_names_sort_by_slot() -> None:
+    assert sorted(["db.10", "db.2", "db.1", "host", "a.3"], key=slot_order) == ["a.3", "db.1", "db.2", "db.10", "host"]
