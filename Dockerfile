@@ -30,21 +30,28 @@ LABEL org.opencontainers.image.title="galera-operator member" \
       org.opencontainers.image.description="MariaDB with Galera for Docker Swarm; PID 1 is galera-operator's agent" \
       org.opencontainers.image.licenses="Apache-2.0"
 
-FROM debian:trixie-slim AS operator
+FROM debian:trixie-slim AS python
 RUN apt-get update \
- && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
- && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc/* /usr/share/man/* \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends ca-certificates python3 \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /usr/share/doc/* /usr/share/man/*
+
+# uv stays behind in this stage: only what uv.lock says, at the same path, gets into the image.
+FROM python AS builder
+RUN apt-get update \
+ && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends python3-venv \
  && python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check uv
 ENV UV_PROJECT_ENVIRONMENT=/opt/galera-operator UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never UV_NO_CACHE=1
 WORKDIR /src
 # The locked dependencies change rarely: their own layer, before the source.
 COPY pyproject.toml uv.lock ./
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --compile-bytecode
 COPY README.md LICENSE ./
 COPY operator ./operator
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --compile-bytecode
+
+FROM python AS operator
+COPY --from=builder /opt/galera-operator /opt/galera-operator
 ENV PATH=/opt/galera-operator/bin:$PATH PYTHONUNBUFFERED=1
-WORKDIR /
 ENTRYPOINT ["galera-operator"]
 CMD ["run"]
 LABEL org.opencontainers.image.title="galera-operator" \

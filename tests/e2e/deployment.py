@@ -123,6 +123,10 @@ class Deployment:
     def running(self, service: str | None = None) -> dict[str, Task]:
         return {task.id: task for task in self.tasks(service) if task.state == "running" and task.desired == "running"}
 
+    def leaving(self, service: str | None = None) -> list[Task]:
+        """Tasks that still run and are not to."""
+        return [task for task in self.tasks(service) if task.state == "running" and task.desired != "running"]
+
     def _nodes(self) -> list[dict[str, Any]]:
         return json.loads(self.docker("node", "inspect", *self.docker("node", "ls", "--quiet").split()))
 
@@ -246,6 +250,7 @@ class LogFollower:
         socket = deployment.sandbox.nodes[0].socket
         command = ["/usr/bin/docker", "-H", socket, "service", "logs", "--follow", "--raw", "--tail", "0", deployment.operator]
         self.lines: list[str] = []
+        self.looked = 0
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

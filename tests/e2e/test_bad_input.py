@@ -103,10 +103,14 @@ def test_a_wrong_secret_is_told_as_a_refused_login_and_nothing_changes(galera: D
     galera.docker("secret", "create", "wrong_token", str(wrong))
     swap_secret(galera, "galera_token", "wrong_token")
     try:
-        galera.label(replicas="3")
         plan = galera.wait_page("wrong-secret")
         assert "refused the login of galera_monitor" in plan["why"]
         wait_until(lambda: "PAGE wrong-secret" in galera.operator_log(), 30, "the operator itself to page", every=0.5)
+        one_left = "the operator with the right secret to be gone"
+        wait_until(lambda: len(galera.running(galera.operator)) == 1 and not galera.leaving(galera.operator), 30, one_left)
+        galera.label(replicas="3")
+        wait_until(lambda: galera.status()["wanted"] == 3, 30, "the wish to be seen")
+        galera.wait_page("wrong-secret")
         assert galera.replicas() == 1
         assert set(galera.running()) == before
     finally:

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,14 +76,14 @@ class Member:
         wait_for(f"{self.name} answers", lambda: self.answers() or self.exit_code is not None, 15, lambda: self.log[-2000:])
         return self
 
-    def launch(self, *arguments: str, **environ: str) -> None:
-        """Start an agent and do not wait."""
+    def launch(self, *arguments: str, before: Sequence[str] = (), **environ: str) -> None:
+        """Start an agent and do not wait. `before`: a command that is to start it."""
         assert self.agent is None or self.agent.poll() is not None, f"{self.name} already has an agent"
         self.starts += 1
         self.logs.append(self.home / f"agent-{self.starts}.log")
         with self.logs[-1].open("wb") as log:
             self.agent = subprocess.Popen(
-                [sys.executable, "-m", "galera_operator.agent", *arguments],
+                [*before, sys.executable, "-m", "galera_operator.agent", *arguments],
                 env=self.environ | environ,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -165,8 +165,8 @@ class Member:
         now = self.wait_stage(Stage.WAITING)
         return self.send(Grant(epoch, now.incarnation, self.address, now.position, ()))
 
-    def admit(self, epoch: int = 1, drain_seconds: float = 20.0, *, allow_donor: bool = False) -> tuple[int, str]:
-        return self.send(Admit(epoch, self.status().incarnation, drain_seconds, allow_donor))
+    def admit(self, epoch: int = 1, drain_seconds: float = 20.0, token: str = TOKEN) -> tuple[int, str]:
+        return self.send(Admit(epoch, self.status().incarnation, drain_seconds, allow_donor=False), token)
 
     def drain(self, seconds: float, epoch: int = 1) -> tuple[int, str]:
         return self.send(Drain(epoch, self.status().incarnation, seconds))

@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import pymysql
 import pytest
 from galera_processes import DATABASE, PASSWORD, ROOT_PASSWORD, TOKEN, USER, Cluster, wait_for
 
@@ -140,6 +142,8 @@ def test_all_killed_members_wait_with_their_positions_and_form_no_group_by_thems
     assert not one.processes()
     assert not two.processes()
 
+    assert all("in its last life mariadbd ended by itself with -9" in member.status().note for member in (one, two))
+
     newest, other = (one, two) if positions[1].seqno >= positions[2].seqno else (two, one)  # type: ignore[union-attr]
     assert newest.grant(epoch=2)[0] == 200
     assert newest.wait_stage(Stage.RUNNING).wsrep.state_uuid == state.state_uuid  # type: ignore[union-attr]
@@ -201,7 +205,7 @@ def test_a_joiner_that_was_cut_off_is_incomplete_and_may_not_seed(cluster: Clust
     one.query(f"CREATE TABLE {DATABASE}.big (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)")
     one.query(f"INSERT INTO {DATABASE}.big (b) SELECT REPEAT('x', 1000000) FROM information_schema.COLUMNS LIMIT 60")
     two.launch()
-    wait_for("the data comes", lambda: (two.data / ".sst").exists(), seen=lambda: two.log[-500:])
+    wait_for("the data comes", (two.data / ".sst").exists, seen=lambda: two.log[-500:])
     two.sigterm()
     assert two.wait_exit(15) == 143
     assert not two.processes("")
@@ -250,6 +254,44 @@ def test_a_member_that_joined_admits_itself_when_the_operator_is_away_and_a_seed
 
     wait_for("the operator has looked for longer than it may be away", operator_looks)
     assert three.status().admission is Admission.NONE, "the operator's authenticated look is a sign of life"
+
+
+def test_as_pid_1_it_reaps_orphans_and_ends_with_143(cluster: Cluster) -> None:
+    one = cluster.member(1)
+    one.launch(before=["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"])
+    wait_for("it answers", one.answers, 15, lambda: one.log)
+    assert one.agent is not None
+    children = Path(f"/proc/{one.agent.pid}/task/{one.agent.pid}/children")
+    pid1 = int(wait_for("unshare has started it", lambda: children.read_text().split())[0])
+    of_pid1 = Path(f"/proc/{pid1}/task/{pid1}/children")
+    # The shell ends at once; what it started becomes a child of PID 1, ends later, and has nobody else to reap it.
+    shell = ["nsenter", "--target", str(pid1), "--pid", "--mount", "sh", "-c", "sleep 0.5 & exit 0"]
+    subprocess.run(shell, check=True, timeout=10)
+    wait_for("an orphan", lambda: of_pid1.read_text().split())
+    wait_for("it is reaped", lambda: not of_pid1.read_text().split(), 5, of_pid1.read_text)
+    os.kill(pid1, signal.SIGTERM)
+    assert one.wait_exit() == 143
+
+
+def test_a_new_token_becomes_the_sql_password_without_a_restart_of_everything(cluster: Cluster) -> None:
+    one, two = cluster.bootstrap(), cluster.join(2)
+    for member in (two, one):
+        (member.home / "token").write_text("another token")
+        member.sigterm()
+        assert member.wait_exit() == 143
+        member.start().wait_stage(Stage.RUNNING)
+        member.admit(token="another token")
+    monitor = sql_password("another token", MONITOR_USER)
+
+    def works() -> bool:
+        try:
+            return bool(one.query("SELECT 1", MONITOR_USER, monitor) and two.query("SELECT 1", MONITOR_USER, monitor))
+        except pymysql.err.OperationalError:
+            return False
+
+    wait_for("the operator can log in with the new token everywhere", works, 10, lambda: two.log[-2000:])
+    assert "the token is a new one" in two.log, "the writer did it"
+    assert "the token is a new one" not in one.log
 
 
 def test_bad_settings_are_said_and_nothing_is_touched(cluster: Cluster) -> None:

@@ -56,8 +56,8 @@ class Listener:
         self._serve = serve
         self._dark = False
         self._socket = socket.create_server((address, port), backlog=256)
-        self._acceptor = threading.Thread(target=self._accept, daemon=True)
-        self._acceptor.start()
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+        self._threads[0].start()
 
     def _accept(self) -> None:
         while True:
@@ -68,10 +68,11 @@ class Listener:
             self.connections.append(connection)
             if self._dark:
                 return
-            threading.Thread(target=self._run, args=(connection,), daemon=True).start()
+            self._threads.append(threading.Thread(target=self._run, args=(connection,), daemon=True))
+            self._threads[-1].start()
 
     def _run(self, connection: socket.socket) -> None:
-        with suppress(OSError):
+        with suppress(OSError), connection:
             self._serve(connection)
 
     def stop_listening(self) -> None:
@@ -94,7 +95,7 @@ class Listener:
             filler.connect_ex(self._socket.getsockname())
             if not select.select([], [filler], [], 0.1)[1]:
                 return
-            self._acceptor.join(5)  # it takes the first one and ends
+            self._threads[0].join(5)  # it takes the first one and ends
         raise AssertionError("the listener still takes connections")
 
     def reset_connections(self) -> None:
@@ -102,6 +103,14 @@ class Listener:
             with suppress(OSError):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 connection.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        self.stop_listening()
+        self.reset_connections()
+        for thread in self._threads:
+            thread.join(5)
+        for connection in self.connections:
+            connection.close()
 
 
 class Member:
@@ -138,26 +147,29 @@ class Member:
         self.stop_listening()
         self.sql.reset_connections()
 
+    def close(self) -> None:
+        self.agent_may_answer.set()
+        self.http_may_answer.set()
+        for listener in (self.sql, self._http_listener, self._agent_listener):
+            listener.close()
+
     def _sql(self, connection: socket.socket) -> None:
         connection.sendall(f"{self.name}\n".encode())
         while data := connection.recv(1024):
             connection.sendall(data)
-        connection.close()
 
     def _http(self, connection: socket.socket) -> None:
-        with connection:
-            role = "write" if b"GET /writer" in connection.recv(1024) else "read"
-            self.asked[f"http {role}"] += 1
-            self.http_may_answer.wait(60)
-            status = HTTP_STATUS[self.says[role]]
-            connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
+        role = "write" if b"GET /writer" in connection.recv(1024) else "read"
+        self.asked[f"http {role}"] += 1
+        self.http_may_answer.wait(60)
+        status = HTTP_STATUS[self.says[role]]
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".encode())
 
     def _agent(self, connection: socket.socket) -> None:
-        with connection:
-            role = connection.recv(64).decode().strip()
-            self.asked[f"agent {role}"] += 1
-            self.agent_may_answer.wait(60)
-            connection.sendall(f"{AGENT_LINE[self.says[role]]}\n".encode())
+        role = connection.recv(64).decode().strip()
+        self.asked[f"agent {role}"] += 1
+        self.agent_may_answer.wait(60)
+        connection.sendall(f"{AGENT_LINE[self.says[role]]}\n".encode())
 
 
 class Dns:
@@ -167,19 +179,20 @@ class Dns:
         self.members: list[Member] = []
         self.silent = False
         self.queries = 0
+        self._open = True
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(0.2)
         self._socket.bind((address, 53))
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
-        while True:
-            try:
+        while self._open:
+            with suppress(OSError):  # also its time-out
                 query, client = self._socket.recvfrom(4096)
-            except OSError:
-                return
-            self.queries += 1
-            if not self.silent:
-                self._socket.sendto(self.answer(query), client)
+                self.queries += 1
+                if not self.silent:
+                    self._socket.sendto(self.answer(query), client)
 
     def wait_for_queries(self, count: int) -> None:
         """Half a second each; so also a measure of time that passes on the proxy's side."""
@@ -190,7 +203,7 @@ class Dns:
         end = query.index(b"\0", 12) + 5
         asked_for, kind = query[12 : end - 4], query[end - 4 : end - 2]
         known = asked_for == b"\x05tasks\x09dbcluster\0" and bool(self.members)
-        members = self.members if known and kind == b"\0\1" else []
+        members = list(self.members) if known and kind == b"\0\1" else []
         records = b"".join(
             b"\xc0\x0c\0\1\0\1\0\0\0\0\0\4" + socket.inet_aton(member.address) for member in random.sample(members, len(members))
         )
@@ -198,6 +211,8 @@ class Dns:
         return query[:2] + code + b"\0\1" + struct.pack(">H", len(members)) + b"\0\0\0\0" + query[12:end] + records
 
     def close(self) -> None:
+        self._open = False
+        self._thread.join(5)
         self._socket.close()
 
 
@@ -285,7 +300,7 @@ class Rig:
         """A member that runs but is not in DNS yet."""
         self._members += 1
         member = Member(name, f"{self.prefix}.{10 + self._members}", **says)
-        self._stack.callback(member.die)
+        self._stack.callback(member.close)
         return member
 
     def admitted(self, name: str, **says: str) -> Member:

@@ -11,7 +11,7 @@ from builders import DONOR, JOINER, A, B, cluster, member, position, task, unsee
 from hypothesis import strategies as st
 
 from galera_operator.core.agent_api import Admission, Stage
-from galera_operator.core.model import Copy, Memory, Seat, Shrink, Snapshot
+from galera_operator.core.model import Copy, Memory, Seat, Shrink, Silence, Snapshot
 from galera_operator.core.position import ZERO_UUID, Directory
 from galera_operator.core.spec import BadWish, Wish
 
@@ -58,7 +58,8 @@ OF_A_DISK = [
 ]
 UNSEEN = [
     {},
-    {"refused": True},
+    {"kind": Silence.NO_AGENT},
+    {"kind": Silence.NO_LOGIN},
     {"cause": "no address yet", "node_id": "", "node": "", "state": "pending", "address": ""},
 ]
 
@@ -72,7 +73,9 @@ STOPPED = st.lists(st.sampled_from(OF_A_TASK + OF_AN_AGENT + OF_A_DISK * 2), max
 GONE = st.sampled_from(UNSEEN)
 UP = st.sampled_from(["calm"] * 6 + ["live"] * 6 + ["stopped", "unseen"])
 DOWN = st.sampled_from(["stopped"] * 7 + ["live", "unseen"])
-SOME_SLOTS = st.sampled_from([(), (1,), (1, 2), (1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5), (2, 3), (1, 3, 6)])
+SOME_SLOTS = st.sampled_from(
+    [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5), (2, 3), (1, 3, 6)]
+)
 MOODS = st.sampled_from([UP, UP, DOWN])
 MORE_REPLICAS = st.sampled_from([0, 0, 0, 0, 0, 1, -1])
 LEAVING = st.sampled_from([(), (), (), (), (task(1, id="old1", desired="shutdown"),), (task(6, desired="remove"),)])
@@ -85,8 +88,10 @@ WISHES = st.sampled_from(
     + [BadWish("bad-label", "galera.replicas is 'banana'; expected a number", "change it", fatal) for fatal in (True, False)]
 )
 MEMORIES_LEDGER = st.dictionaries(st.sampled_from(SLOTS), st.sampled_from(SEQNOS), max_size=4)
-SHRINKS = st.none() | st.none() | st.builds(
-    lambda to, slot: Shrink(to, slot, f"task{slot}"), st.sampled_from([1, 2, 3, 4]), st.sampled_from(SLOTS)
+SHRINKS = (
+    st.none()
+    | st.none()
+    | st.builds(lambda to, slot: Shrink(to, slot, f"task{slot}"), st.sampled_from([1, 2, 3, 4]), st.sampled_from(SLOTS))
 )
 
 

@@ -1,4 +1,4 @@
-"""Whatever a look finds and whatever is remembered: a plan comes out, it says why, and the second opinion has nothing against it."""
+"""Whatever a look finds and whatever is remembered: a plan comes out, says why, and the second opinion has nothing against it."""
 
 from __future__ import annotations
 

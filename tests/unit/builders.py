@@ -85,7 +85,7 @@ def status(slot: int, **changes: Any) -> AgentStatus:
 
 
 def member(slot: int, **changes: Any) -> Seat:
-    """A member whose database answers: Synced, admitted, in calm service, but for the named fields of its agent, wsrep and task."""
+    """A member whose database answers: Synced, admitted, in calm service, but for the named fields of agent, wsrep and task."""
     ours = _split(changes)
     says = wsrep(**ours[Wsrep])
     agent = status(slot, **({"wsrep": says} | ours[AgentStatus]))
@@ -110,8 +110,8 @@ def waiting(slot: int, at: Position | None = None, **changes: Any) -> Seat:
     return Seat(task(slot, **ours[Task]), Stopped(status(slot, **(calm | ours[AgentStatus]))))
 
 
-def unseen(slot: int, cause: str = "no answer", *, refused: bool = False, **changes: Any) -> Seat:
-    return Seat(task(slot, **changes), Unseen(cause, Silence.NO_AGENT if refused else Silence.NO_ANSWER))
+def unseen(slot: int, cause: str = "no answer", kind: Silence = Silence.NO_ANSWER, **changes: Any) -> Seat:
+    return Seat(task(slot, **changes), Unseen(cause, kind))
 
 
 def pending(slot: int) -> Seat:

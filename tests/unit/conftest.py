@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from loguru import logger
 
+logger.remove()  # loguru's own sink on standard error; a test that reads the log takes `said`
+
 
 @pytest.fixture
 def said() -> Iterator[list[str]]:

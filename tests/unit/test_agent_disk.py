@@ -18,7 +18,7 @@ from galera_operator.agent.disk import (
     resume_scratch,
     set_safe_to_bootstrap,
 )
-from galera_operator.core.position import ZERO_UUID, Directory, Position, PositionNotFound
+from galera_operator.core.position import ZERO_UUID, Directory, Position
 
 
 def grastate(seqno: int, uuid: str = A, safe: int = 0) -> str:
@@ -96,9 +96,9 @@ def test_setting_safe_to_bootstrap_changes_that_line_only(data: Path) -> None:
     set_safe_to_bootstrap(data)
     assert (data / "grastate.dat").read_text() == grastate(12, safe=1)
     assert (data / "grastate.dat").stat().st_mode & 0o777 == 0o640
-    (data / "grastate.dat").write_text("uuid: x\n")
-    with pytest.raises(PositionNotFound):
-        set_safe_to_bootstrap(data)
+    (data / "grastate.dat").write_text(f"uuid: {A}\nseqno: 4\n")
+    set_safe_to_bootstrap(data)
+    assert read_disk(data) == Disk(Directory.USABLE, Position(A, 4), safe_to_bootstrap=True, cluster_uuid=A)
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from galera_operator.agent.drain import cut_sql, end_idle_sql, threshold_after
 from galera_operator.agent.peers import Component, Heard, find_component, live_members
 from galera_operator.agent.watch import incoming_hosts, parse_wsrep
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.position import ZERO_UUID, Position
 
 
 def heard(slot: int, **changes: Any) -> Heard:
@@ -23,10 +23,10 @@ def waiting(slot: int) -> Heard:
 
 
 def test_a_live_component_is_found_and_the_donor_is_not_the_writer() -> None:
-    found = find_component(A, [heard(1), heard(2), waiting(3)])
+    found = find_component(Position(A, 100), [heard(1), heard(2), waiting(3)])
     assert found == Component(("10.0.0.1", "10.0.0.2"), ("db.2",), A, "")
-    assert isinstance(find_component(ZERO_UUID, [heard(1)]), Component)
-    assert isinstance(find_component("", [heard(1)]), Component)
+    assert isinstance(find_component(Position(ZERO_UUID, -1), [heard(1)]), Component)
+    assert isinstance(find_component(Position(A, -1), [heard(1)]), Component), "its history is known, its position is not"
 
 
 NOTHING = {
@@ -44,19 +44,27 @@ NOTHING = {
 
 @pytest.mark.parametrize("peers", NOTHING.values(), ids=NOTHING.keys())
 def test_there_is_nothing_to_join(peers: list[Heard]) -> None:
-    assert isinstance(find_component(A, peers), str)
+    assert isinstance(find_component(Position(A, 100), peers), str)
 
 
 def test_own_data_is_never_given_up_for_another_history() -> None:
-    said = find_component(A, [heard(1, state_uuid=B)])
-    assert isinstance(said, str)
-    assert "erase" in said
+    for own in (Position(A, 100), Position(A, -1)):
+        said = find_component(own, [heard(1, state_uuid=B)])
+        assert isinstance(said, str)
+        assert "erase" in said
     assert live_members([heard(1, state_uuid=B)]), "and it is alive: no bootstrap beside it"
+
+
+def test_write_sets_that_the_component_has_not_are_not_given_up() -> None:
+    said = find_component(Position(A, 103), [heard(1, last_committed=100), heard(2, last_committed=99)])
+    assert isinstance(said, str)
+    assert "3 write-sets ahead" in said
+    assert isinstance(find_component(Position(A, 103), [heard(1, last_committed=100), heard(2, last_committed=103)]), Component)
 
 
 @pytest.mark.parametrize("busy", [heard(2, local_state=2), heard(2, local_state=3), heard(2, stage=Stage.JOINING)])
 def test_one_state_transfer_at_a_time(busy: Heard) -> None:
-    found = find_component(A, [heard(1), busy])
+    found = find_component(Position(A, 100), [heard(1), busy])
     assert isinstance(found, Component)
     assert "db.2" in found.busy
     assert "db.2" not in found.donors

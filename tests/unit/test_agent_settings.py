@@ -26,6 +26,15 @@ def test_swarm_names_the_member() -> None:
     assert made.dns_names == ("tasks.wordpress_dbcluster", "tasks.dbcluster")
 
 
+def test_a_name_that_galera_would_cut_is_shortened_so_that_slots_stay_apart() -> None:
+    long = "mycompany-production-wordpress_dbcluster"
+    names = [settings(GALERA_SERVICE=service, GALERA_SLOT=slot).name for service in (long, long + "2") for slot in ("1", "12")]
+    assert len(set(names)) == 4
+    assert all(len(name) <= 31 for name in names)
+    assert [name.rpartition(".")[2] for name in names] == ["1", "12", "1", "12"]
+    assert settings(GALERA_SERVICE="a" * 29, GALERA_SLOT="1").name == "a" * 29 + ".1"
+
+
 def test_the_articles_stack_names_only_the_alias() -> None:
     made = settings(DB_SERVICE_NAME="dbcluster", MYSQL_ROOT_PASSWORD="p")
     assert made.dns_names == ("tasks.dbcluster",)
@@ -51,6 +60,9 @@ def test_without_a_secret_the_token_comes_from_the_root_password(environ: dict[s
 def test_the_secret_is_the_token(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("  secret \n")
     assert settings(GALERA_TOKEN_FILE=str(tmp_path / "token"), MYSQL_ROOT_PASSWORD="p").token == "secret"
+    (tmp_path / "token").write_text("gehe\u00efm")
+    with pytest.raises(BadSetting, match="printable ASCII"):
+        settings(GALERA_TOKEN_FILE=str(tmp_path / "token"))
     (tmp_path / "token").write_text("\n")
     with pytest.raises(BadSetting, match="is empty"):
         settings(GALERA_TOKEN_FILE=str(tmp_path / "token"))
@@ -72,7 +84,7 @@ def test_passwords_come_from_variables_or_files_but_not_from_both(tmp_path: Path
     assert (made.user, made.password, made.database, made.root_password) == ("u", "from a file", "d", None)
     with pytest.raises(BadSetting, match="both set"):
         settings(MYSQL_PASSWORD="p", MYSQL_PASSWORD_FILE=str(tmp_path / "p"))
-    with pytest.raises(BadSetting, match="MARIADB_PASSWORD_FILE is .*No such file"):
+    with pytest.raises(BadSetting, match=r"MARIADB_PASSWORD_FILE is .*No such file"):
         settings(MARIADB_PASSWORD_FILE=str(tmp_path / "none"))
     with pytest.raises(BadSetting, match="both or neither"):
         settings(MARIADB_USER="u")

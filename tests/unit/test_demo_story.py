@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
+import threading
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from galera_operator.demo.operator_log import parse
+from galera_operator.demo.operator_log import Follower, Said, parse
 from galera_operator.demo.pages import PageFailure, PagesResult
 from galera_operator.demo.report import Outcome, faults, report
 from galera_operator.demo.swarm import ServiceSeen, TaskSeen, news
@@ -75,15 +78,15 @@ def test_a_task_that_is_to_go_does_not_serve_any_more() -> None:
 
 
 def test_the_operators_decisions_are_read_from_its_log() -> None:
-    said = parse("2026-01-02T03:04:05.678+0000 INFO    wordpress_dbcluster: done: admit slot 2\n")
+    said = parse("2026-01-02T03:04:05.678+00:00 INFO    wordpress_dbcluster: done: admit slot 2\n")
     assert said is not None
     assert (said.service, str(said), said.is_milestone) == ("wordpress_dbcluster", "done: admit slot 2", True)
     assert said.at == pytest.approx(1767323045.678)
 
 
 def test_a_page_is_read_with_its_name_and_a_hold_is_no_milestone() -> None:
-    page = parse("2026-01-02T03:04:05.678+0000 ERROR   a_db: PAGE split-brain: two Primary components -- Stop the applications.")
-    hold = parse("2026-01-02T03:04:05.678+0000 INFO    a_db: hold: slot 2 is joining")
+    page = parse("2026-01-02T03:04:05.678+00:00 ERROR   a_db: PAGE split-brain: two Primary components -- Stop the applications.")
+    hold = parse("2026-01-02T03:04:05.678+00:00 INFO    a_db: hold: slot 2 is joining")
     assert page is not None
     assert hold is not None
     assert page.kind == "PAGE split-brain"
@@ -91,7 +94,7 @@ def test_a_page_is_read_with_its_name_and_a_hold_is_no_milestone() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", ["", "Traceback (most recent call last):", "2026-01-02T03:04:05.678+0000 INFO    scheduler started"]
+    "line", ["", "Traceback (most recent call last):", "2026-01-02T03:04:05.678+00:00 INFO    scheduler started"]
 )
 def test_other_lines_are_passed_over(line: str) -> None:
     assert parse(line) is None
@@ -155,3 +158,24 @@ def test_what_failed_is_told_with_the_step_it_happened_in(timeline: Timeline) ->
     assert "1 -> 3, 35.0 s in: http://10.78.0.11:8080/: HTTP 500" in text
     assert "missing: connection 3, write 7" in text
     assert "FAILED: 1 of 2560 transactions failed" in text
+
+
+def test_a_log_that_is_printed_again_tells_nothing_twice() -> None:
+    lines = "\n".join(f"2026-01-02T03:04:0{second}.000+00:00 INFO    a_db: hold: slot {second} is joining" for second in (1, 2))
+    heard: list[Said] = []
+    ended, again = threading.Event(), threading.Event()
+
+    def hear(said: Said) -> None:
+        heard.append(said)
+        ended.set()
+
+    script = f"echo '{lines}'; test -e $0 && touch $0.again; touch $0"
+    with tempfile.TemporaryDirectory() as folder:
+        mark = Path(folder, "mark")
+        follower = Follower(["sh", "-c", script, str(mark)], {}, hear)
+        assert ended.wait(10)
+        for _ in range(200):
+            if Path(f"{mark}.again").exists() or again.wait(0.05):
+                break
+        follower.stop()
+    assert [said.text for said in heard] == ["slot 1 is joining", "slot 2 is joining"]

@@ -1,7 +1,20 @@
 from __future__ import annotations
 
 import pytest
-from builders import A, B, ZEROS, cluster, joined_but_not_admitted, member, position, remembered, task, three_calm, unseen, waiting
+from builders import (
+    ZEROS,
+    A,
+    B,
+    cluster,
+    joined_but_not_admitted,
+    member,
+    position,
+    remembered,
+    task,
+    three_calm,
+    unseen,
+    waiting,
+)
 
 from galera_operator.core.memory import differs_in_kind, intend, remember, shrink_is_done
 from galera_operator.core.model import Copy, Memory, Shrink
@@ -53,7 +66,12 @@ def test_the_ledger_notes_the_node_a_copy_moved_to_and_keeps_the_highest_seqno()
 
 @pytest.mark.parametrize(
     "seat",
-    [member(2, state_uuid=B, last_committed=900), member(2, local_state=2, last_committed=900), waiting(2, position(900)), unseen(2)],
+    [
+        member(2, state_uuid=B, last_committed=900),
+        member(2, local_state=2, last_committed=900),
+        waiting(2, position(900)),
+        unseen(2),
+    ],
     ids=["another history", "donor", "stopped", "unseen"],
 )
 def test_the_ledger_notes_nothing_of_a_member_that_is_not_synced_in_the_recorded_history(seat):

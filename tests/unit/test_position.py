@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import A, B, ZEROS, position
+from builders import ZEROS, A, B, position
 
 from galera_operator.core.position import Position, PositionNotFound, parse_grastate, recovered_position
 

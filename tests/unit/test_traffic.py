@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import B, ZEROS, cluster, joined_but_not_admitted, member, remembered, unseen, waiting
+from builders import ZEROS, B, cluster, joined_but_not_admitted, member, remembered, unseen, waiting
 
 from galera_operator.core.agent_api import Admission, Stage
 from galera_operator.core.model import Memory

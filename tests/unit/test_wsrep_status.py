@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import A, B, ZEROS
+from builders import ZEROS, A, B
 
 from galera_operator.core.wsrep_status import STATUS_NAMES, StatusUnreadable, wsrep_from_status
 

@@ -14,7 +14,6 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 from galera_operator.agent import disk, options
@@ -180,12 +179,23 @@ def _wait_for_server(client: Client, server: Mariadbd, stop: threading.Event) ->
             return
 
 
-def ensure_own_accounts(client: Client, token: str | None) -> Sequence[str]:
-    """Make the agent's accounts right on a running server; returns what was refused, for the note."""
-    refused = []
-    for statement in ("SET SESSION wsrep_on=ON", *own_account_statements(token), "SET SESSION wsrep_on=OFF"):
-        try:
+def ensure_own_accounts(client: Client, token: str | None) -> str:
+    """Make the agent's and the operator's accounts right where they are not (a new token), on a running server.
+
+    Replicated like any statement, so one member does it for all. Returns why it failed, empty if it did not.
+    """
+    password = quote(sql_password(token, MONITOR_USER)) if token else "NULL"
+    is_right = (
+        f"SELECT COUNT(*) FROM mysql.user WHERE User = '{MONITOR_USER}' AND Host = '%' "  # noqa: S608 - quoted above
+        f"AND authentication_string = PASSWORD({password})"
+    )
+    try:
+        if token is None or client.query(is_right)[0][0] == "1":
+            return ""
+        log.info("setting the SQL accounts of the agent and the operator: the token is a new one")
+        for statement in ("SET SESSION wsrep_on=ON", *own_account_statements(token), "SET SESSION wsrep_on=OFF"):
             client.query(statement, 10)
-        except SqlError as error:
-            refused.append(str(error))
-    return refused
+    except SqlError as error:
+        client.close()  # not to go on with wsrep_on
+        return str(error)
+    return ""

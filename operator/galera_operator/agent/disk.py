@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ SCRATCH = ".galera-init"
 """Where a first initialisation works; its content was never served to anybody until it is moved into place."""
 
 _COMPLETE = "complete"
+_LAST_END = ".galera-agent.last-end"
 _HARMLESS = frozenset({"lost+found", "galera.cache", "gvwstate.dat", SCRATCH})
 _TRANSFER_MARKS = (".sst", "sst_in_progress")
 
@@ -96,17 +98,10 @@ def after_recovery(disk: Disk, recovered: Position) -> Disk:
 
 
 def set_safe_to_bootstrap(data_dir: Path) -> None:
-    """Allow a bootstrap from this directory: mariadbd refuses ``--wsrep-new-cluster`` without it. After all checks only.
-
-    Raises:
-        PositionNotFound: grastate.dat has no such line to set.
-    """
+    """Allow a bootstrap from this directory: mariadbd refuses ``--wsrep-new-cluster`` without it. After all checks only."""
     path = data_dir / "grastate.dat"
-    lines = path.read_text().splitlines()
-    if not any(line.startswith("safe_to_bootstrap:") for line in lines):
-        raise PositionNotFound("grastate.dat has no line safe_to_bootstrap to set")
-    lines = ["safe_to_bootstrap: 1" if line.startswith("safe_to_bootstrap:") else line for line in lines]
-    replace_file(path, "\n".join(lines) + "\n", like=path)
+    lines = [line for line in path.read_text().splitlines() if not line.startswith("safe_to_bootstrap:")]
+    replace_file(path, "\n".join([*lines, "safe_to_bootstrap: 1", ""]), like=path)
 
 
 def replace_file(path: Path, text: str, like: Path | None = None) -> None:
@@ -170,6 +165,31 @@ def bytes_in(data_dir: Path) -> int:
         except FileNotFoundError:
             continue  # a state transfer moves files while we count
     return total
+
+
+def remember_last_end(data_dir: Path, words: str) -> None:
+    """Leave a word for the next life: Swarm throws this container, and with it the log, away. Hidden from `read_disk`."""
+    replace_file(data_dir / _LAST_END, words[:1000])
+
+
+def read_last_end(data_dir: Path) -> str:
+    try:
+        return (data_dir / _LAST_END).read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def forget_last_end(data_dir: Path) -> None:
+    (data_dir / _LAST_END).unlink(missing_ok=True)
+
+
+def give_to_mysql(path: Path) -> None:
+    """Make a directory mysql's. Where it belonged to somebody else (a volume from another image), all that is in it, too."""
+    user = pwd.getpwnam("mysql")
+    if path.stat().st_uid == user.pw_uid:
+        return
+    for entry in (path, *path.rglob("*")):
+        os.chown(entry, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 
 def _sync_directory(path: Path) -> None:

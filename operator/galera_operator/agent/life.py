@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
@@ -45,6 +44,7 @@ class Life:
         self._defaults = member.settings.run_dir / "galera-operator.cnf"
         self._client = Client(member.settings.socket, root_password, SESSION)
         self._provider = ""
+        self._accounts_seen = False
         self._lock: disk.DirectoryLock | None = None
 
     def run(self) -> int:
@@ -74,7 +74,7 @@ class Life:
         settings = self._settings
         for path in (settings.run_dir, settings.data_dir):
             path.mkdir(parents=True, exist_ok=True)
-            shutil.chown(path, "mysql", "mysql")
+            disk.give_to_mysql(path)
         pool = options.buffer_pool_bytes(options.memory_limit())
         self._defaults.write_text(options.defaults_file(settings, pool))
         code, output = run(
@@ -110,7 +110,9 @@ class Life:
             found = self._recover(found)
         self._member.found_disk(found)
         words = {Directory.EMPTY: "empty directory", Directory.USABLE: f"position {found.position}"}
-        self._member.say(words.get(found.directory, f"incomplete directory: {found.note}"))
+        note = words.get(found.directory, f"incomplete directory: {found.note}")
+        last_end = disk.read_last_end(self._settings.data_dir)
+        self._member.say(f"{note}; in its last life {last_end}" if last_end else note)
 
     def _recover(self, found: disk.Disk) -> disk.Disk:
         first, last = options.common_arguments(self._settings, self._defaults, self._settings.data_dir)
@@ -209,6 +211,8 @@ class Life:
                     self._arrive(transfer, start)
                 else:
                     drain = self._drain(drain)
+                    if drain is None and self._member.is_writer and not self._accounts_seen:
+                        self._ensure_accounts()
                     if member.wishes.stop and drain is not None and drain.is_finished:
                         return self._shut_down(server, drain)
                     if not start.is_bootstrap and drain is None:
@@ -230,11 +234,17 @@ class Life:
         transfer.joined()
         self._member.found_disk(disk.Disk(Directory.USABLE, cluster_uuid=wsrep.state_uuid))
         note = f"Synced in a component of {wsrep.cluster_size}, waiting for admission"
+        disk.forget_last_end(self._settings.data_dir)
         if start.is_bootstrap:
-            refused = database.ensure_own_accounts(self._client, self._settings.token)
-            if refused:
-                note += f"; the agent's SQL accounts could not be set: {refused[0]}"
+            self._ensure_accounts()
         self._member.enter(Stage.RUNNING, note)
+
+    def _ensure_accounts(self) -> None:
+        """Once in a life, by the seed before it is admitted, or by whoever is the writer."""
+        self._accounts_seen = True
+        refused = database.ensure_own_accounts(self._client, self._settings.token)
+        if refused:
+            log.warning("the SQL accounts of the agent and the operator could not be set: %s", refused)
 
     def _drain(self, drain: Drain | None) -> Drain | None:
         """Begin, continue, change or cancel the drain as the wishes say."""
@@ -294,7 +304,9 @@ class Life:
     def _ended(self, server: Mariadbd, code: int) -> int:
         exit_code = 128 - code if code < 0 else code or 1
         self._member.forget_server()
-        self._member.enter(Stage.STOPPING, f"mariadbd ended by itself with {code}: {server.last_words}")
+        words = f"mariadbd ended by itself with {code}: {server.last_words}"
+        self._member.enter(Stage.STOPPING, words)
+        disk.remember_last_end(self._settings.data_dir, words)
         return STOPPED if self._member.wishes.stop else exit_code
 
     def _pause(self, seconds: float) -> None:

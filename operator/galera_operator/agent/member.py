@@ -197,6 +197,10 @@ class Member:
         return self._admission is not Admission.NONE
 
     @property
+    def is_writer(self) -> bool:
+        return self.is_admitted and self._writer == self.settings.name
+
+    @property
     def is_alive(self) -> bool:
         """Mariadbd was not seen to end; Life ends the agent when it does."""
         return self._stage in _SERVER_STAGES or self._stage is Stage.STOPPING
@@ -223,8 +227,8 @@ class Member:
     def component(self) -> Component | str:
         """A live component to join, as the peers tell, or why there is none."""
         with self.changed:
-            position, uuid = self._disk.position, self._disk.cluster_uuid
-        return find_component(position.uuid if position else uuid, self.peers.heard(STALE_SECONDS))
+            own = self._disk.position or Position(self._disk.cluster_uuid or ZERO_UUID, -1)
+        return find_component(own, self.peers.heard(STALE_SECONDS))
 
     def status(self) -> AgentStatus:
         with self.changed:

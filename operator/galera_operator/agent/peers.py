@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from galera_operator.agent.options import donors
 from galera_operator.core.agent_api import HTTP_PORT, AgentStatus, BadMessage, Stage
-from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.position import ZERO_UUID, Position
 
 log = logging.getLogger(__name__)
 
@@ -142,11 +142,11 @@ async def _get_status(address: str) -> bytes:
     return body
 
 
-def find_component(own_uuid: str, heard: Sequence[Heard]) -> Component | str:
+def find_component(own: Position, heard: Sequence[Heard]) -> Component | str:
     """Find the component to join among what the peers say. Pure.
 
     Args:
-        own_uuid: The state UUID of the own data, zeros for a directory without one.
+        own: The position of the own data; a UUID of zeros for none, a seqno of -1 where only the history is known.
 
     Returns:
         The component, or one sentence saying why there is none to join.
@@ -158,10 +158,16 @@ def find_component(own_uuid: str, heard: Sequence[Heard]) -> Component | str:
     if len(uuids) > 1:
         return f"two Primary components of different histories are alive ({' and '.join(sorted(uuids))}); joining neither"
     uuid = uuids.pop()
-    if own_uuid not in {ZERO_UUID, "", uuid}:
+    if own.uuid not in {ZERO_UUID, uuid}:
         return (
-            f"the live component has state UUID {uuid}, this member's data has {own_uuid}: joining would erase this data, "
+            f"the live component has state UUID {uuid}, this member's data has {own.uuid}: joining would erase this data, "
             "so a person has to decide which history is right"
+        )
+    committed = max(one.status.wsrep.last_committed for one in live if one.status.wsrep is not None)
+    if own.uuid == uuid and own.seqno > committed:
+        return (
+            f"this member's data is {own.seqno - committed} write-sets ahead of the live component ({own} against {committed}): "
+            "joining would lose them, so a person has to decide"
         )
     names = [
         (one.status.name, one.status.wsrep.is_synced and one.status.stage is Stage.RUNNING)

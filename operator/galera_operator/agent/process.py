@@ -134,7 +134,8 @@ class Mariadbd:
         for raw in self._child.stdout:
             line = raw.decode(errors="replace").rstrip("\n")
             self.last_lines.append(line)
-            print(line, file=sys.stdout, flush=True)
+            sys.stdout.write(line + "\n")  # one write: other threads log to the same place
+            sys.stdout.flush()
             self._on_line(line)
 
     def poll(self) -> int | None:
@@ -169,4 +170,4 @@ class Mariadbd:
         """The lines that say why it ended: errors if there are any, else the last three."""
         lines = list(self.last_lines)
         errors = [line for line in lines if "[ERROR]" in line]
-        return " | ".join((errors or lines)[-3:])
+        return " | ".join(line[:300] for line in (errors or lines)[-3:])

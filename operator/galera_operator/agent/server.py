@@ -58,13 +58,14 @@ class _Bad(Exception):
 
 
 class Server:
-    """Serves until its task is cancelled."""
+    """Both ports. Serves as long as the event loop runs that `start` was called in."""
 
     def __init__(self, member: Member, address: str, http_port: int, haproxy_port: int) -> None:
         self._member = member
         self._address = address or "0.0.0.0"  # noqa: S104 - operator and proxy are on other nodes
         self._ports = (http_port, haproxy_port)
         self._open = [0, 0]
+        self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
         """Bind both ports.
@@ -72,10 +73,24 @@ class Server:
         Raises:
             OSError: a port is taken.
         """
+        bound = []
         for index, handler in enumerate((self._http, self._haproxy)):
-            await asyncio.start_server(
-                self._bounded(index, handler), self._address, self._ports[index], limit=MAX_HEAD, backlog=256
+            serve = self._bounded(index, handler)
+            self._servers.append(
+                await asyncio.start_server(serve, self._address, self._ports[index], limit=MAX_HEAD, backlog=256)
             )
+            bound.append(self._servers[-1].sockets[0].getsockname()[1])
+        self._ports = (bound[0], bound[1])
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """HTTP and agent-check; as bound, after `start`."""
+        return self._ports
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for server in self._servers:
+            server.close()
 
     def _bounded(self, index: int, handler: _Handler) -> _Handler:
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,9 +124,11 @@ class Server:
 
     async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
+        is_head = False
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
                 request = await _read_request(reader, peer[0] if peer else "")
+            is_head = request.method == "HEAD"
             status, body = await self._answer(request, peer[0] if peer else "?")
         except _Bad as bad:
             status, body = bad.status, _sentence(str(bad))
@@ -126,7 +143,7 @@ class Server:
             f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}; charset=utf-8\r\n"
             f"Content-Length: {len(payload)}\r\nConnection: close\r\n\r\n"
         )
-        writer.write(head.encode() + payload)
+        writer.write(head.encode() + (b"" if is_head else payload))
         async with asyncio.timeout(REQUEST_SECONDS):
             await writer.drain()
 

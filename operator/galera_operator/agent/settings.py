@@ -6,6 +6,7 @@ Every setting is an environment variable; the ones of the official MariaDB image
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import secrets
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 
 from galera_operator.core.agent_api import HAPROXY_PORT, HTTP_PORT, token_from_root_password
 
+MAX_NAME = 31
 SST_METHODS = ("mariabackup", "rsync")
 
 
@@ -44,7 +46,7 @@ class Settings:
     alias: str
     """``DB_SERVICE_NAME``: the service's short name on its network, as the article's stack gives it; may be empty."""
     name: str
-    """wsrep node name: ``<service>.<slot>`` where ``GALERA_SERVICE`` and ``GALERA_SLOT`` are set, else the host name."""
+    """wsrep node name, see `member_name`."""
     cluster_name: str
     token: str | None = field(repr=False)
     """The cluster's bearer token. None: every command is refused with `token_missing`; reading works."""
@@ -99,7 +101,7 @@ def read_settings(environ: Mapping[str, str], argv: Sequence[str]) -> Settings:
     service = environ.get("GALERA_SERVICE", "")
     alias = environ.get("DB_SERVICE_NAME", "")
     slot = environ.get("GALERA_SLOT", "")
-    name = f"{service}.{slot}" if service and slot else socket.gethostname()
+    name = member_name(service, slot, socket.gethostname())
     token, missing = _token(environ, alias or service)
     method = environ.get("GALERA_SST_METHOD") or "mariabackup"
     if method not in SST_METHODS:
@@ -130,6 +132,19 @@ def read_settings(environ: Mapping[str, str], argv: Sequence[str]) -> Settings:
     )
 
 
+def member_name(service: str, slot: str, host: str) -> str:
+    """Name the member: ``<service>.<slot>`` where Swarm's templates tell both, else the host name.
+
+    Galera cuts names after 31 bytes where it lists a component's members (WSREP_MEMBER_NAME_LEN), so that the slots of a
+    long service name would look alike. A longer name is shortened in its middle: ``long-serv~1f2e3d.3``.
+    """
+    head, tail = (service, f".{slot}") if service and slot else (host, "")
+    if len((head + tail).encode()) <= MAX_NAME:
+        return head + tail
+    digest = f"~{hashlib.sha256(head.encode()).hexdigest()[:6]}"
+    return head.encode()[: MAX_NAME - len(digest) - len(tail)].decode(errors="ignore") + digest + tail
+
+
 def _token(environ: Mapping[str, str], name: str) -> tuple[str | None, str]:
     """Find the token: the Docker secret, else one derived from the root password that stands in the service's spec.
 
@@ -142,6 +157,8 @@ def _token(environ: Mapping[str, str], name: str) -> tuple[str | None, str]:
         token = file.read_text().strip()
         if not token:
             raise BadSetting(f"the secret {file} is empty; expected the cluster's token")
+        if not (token.isascii() and token.isprintable()):
+            raise BadSetting(f"the secret {file} holds more than printable ASCII, which HTTP cannot carry")
         return token, ""
     if "GALERA_TOKEN_FILE" in environ:
         raise BadSetting(f"GALERA_TOKEN_FILE is {str(file)!r}, which does not exist")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 
 from rich.console import Console
@@ -85,24 +87,23 @@ def _run(sandbox: Sandbox, timeline: Timeline, voice: Voice) -> int:
 
 
 def _say_how_to_look(sandbox: Sandbox, voice: Voice) -> None:
-    node = sandbox.nodes[0]
-    pages = "http://<a node's address>:8080/"
+    stack, command = Stack(sandbox), Path(sys.executable).with_name("galera-operator")
     try:
-        pages = " or ".join(Stack(sandbox).pages()) or pages
-    except NotAnswered:
-        pass
+        pages, status = " ".join(stack.pages()), stack.status_command()
+    except (NotAnswered, IndexError) as error:
+        pages = status = f"(not found: {error})"
     voice.say("KEEP=1: the sandbox stays up. To look at it from this machine:")
     for line in (
-        f"  export DOCKER_HOST={node.socket}",
-        "  galera-operator sandbox status",
-        "  docker service ls",
-        f"  docker service ps {DATABASE}",
-        "  docker service logs --follow wordpress_operator",
-        f"  docker service update --label-add galera.replicas=3 {DATABASE}",
-        f"  WordPress: {pages}",
-        "  at the end: galera-operator sandbox down",
+        f"WordPress: {pages}",
+        status,
+        f"export DOCKER_HOST={sandbox.nodes[0].socket}",
+        "docker service logs --follow wordpress_operator",
+        f"docker service ps {DATABASE}",
+        f"docker service update --label-add galera.replicas=3 {DATABASE}",
+        f"{command} sandbox status",
+        f"at the end: {command} sandbox down",
     ):
-        voice.say(line)
+        voice.say(f"  {line}")
 
 
 def _interrupt(number: int, _: FrameType | None) -> None:

@@ -11,8 +11,8 @@ from galera_operator.demo.load_process import LoadProcess
 from galera_operator.demo.operator_log import Follower, Said
 from galera_operator.demo.pages import Visitor, fault, fetch, install_where_asked
 from galera_operator.demo.report import Outcome
-from galera_operator.demo.stack import DATABASE, OPERATOR, REPOSITORY, WORDPRESS, WRITE_PORT, Stack
-from galera_operator.demo.swarm import NotAnswered, ServiceSeen, TaskSeen, Watch
+from galera_operator.demo.stack import DATABASE, OPERATOR, PROXY, REPOSITORY, WORDPRESS, WRITE_PORT, Stack
+from galera_operator.demo.swarm import NotAnswered, TaskSeen, Watch
 from galera_operator.demo.tally import Failure, Result
 from galera_operator.demo.timeline import Timeline
 from galera_operator.demo.voice import Voice
@@ -56,7 +56,7 @@ class Demo:
             self._open_wordpress()
             load, visitor = self._clients(member, undo)
             self._stay("load on 1 member", CALM_SECONDS)
-            first = {task.id for task in self._seen().tasks}
+            wished = len(self._watch.ever) + 2
             self._change("1 -> 3", 3, GROWN_WITHIN)
             self._show_status()
             self._stay("load on 3 members", CALM_SECONDS)
@@ -65,9 +65,8 @@ class Demo:
                 result = load.stop()
                 pages = visitor.stop()
                 self._voice.hush()
-                (survivor,) = self._seen().serving
+                survivor = self._member()
                 found = verify.rows_from(self.stack.sql(survivor, verify.query(RUN)))
-            wished = len(first) + 2
             return Outcome(result, pages, verify.verify(result, found), max(0, len(self._watch.ever) - wished))
 
     def _prepare(self, undo: ExitStack) -> None:
@@ -79,13 +78,12 @@ class Demo:
         undo.callback(self._watch.stop)
         address = self._sandbox.nodes[0].socket
         command = [commands.docker_command(), "-H", address, "service", "logs", "--follow", "--raw", OPERATOR]
-        undo.callback(Follower(command, self._operator_said).stop)
+        undo.callback(Follower(command, commands.environment(), self._operator_said).stop)
 
     def _first_member(self) -> TaskSeen:
         with self._timeline.step("first member in service"):
             wait_until(lambda: self._is_size(1), IN_SERVICE_WITHIN, "the first member", every=POLL, ignoring=(NotAnswered,))
-        (member,) = self._seen().serving
-        return member
+        return self._member()
 
     def _open_wordpress(self) -> None:
         with self._timeline.step("WordPress serves"):
@@ -93,9 +91,10 @@ class Demo:
         self._voice.say(f"WordPress serves: {' '.join(self.stack.pages())}", "green")
 
     def _pages_are_served(self) -> bool | NotYet:
-        replicas = self.stack.eyes.service(WORDPRESS)
-        if len(replicas.serving) < replicas.replicas:
-            return NotYet(replicas)
+        for service in (PROXY, WORDPRESS):
+            seen = self.stack.eyes.service(service)
+            if len(seen.serving) < seen.replicas:
+                return NotYet(f"{service}: {seen}")
         for url in self.stack.pages():
             page = fetch(url)
             install_where_asked(page, self.stack.secrets.wordpress_password)
@@ -162,8 +161,8 @@ class Demo:
             self._voice.say("$ galera-operator status", "bold")
             self._voice.show(told.rstrip())
 
-    def _seen(self) -> ServiceSeen:
-        return self.stack.eyes.service(DATABASE)
+    def _member(self) -> TaskSeen:
+        return self.stack.eyes.service(DATABASE).serving[0]
 
     def _swarm_news(self, line: str) -> None:
         self._timeline.mark(line)

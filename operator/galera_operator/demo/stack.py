@@ -11,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from galera_operator.demo.client import SCHEMA
-from galera_operator.demo.swarm import Eyes, TaskSeen
+from galera_operator.demo.swarm import Eyes, NotAnswered, TaskSeen
 from galera_operator.sandbox import CommandFailed, Sandbox, commands
 
 REPOSITORY = Path(__file__).parents[3]
@@ -122,8 +122,19 @@ class Stack:
         try:
             operator = self.eyes.service(OPERATOR).serving[0]
             return self.inside(operator, "galera-operator", "status", env={"COLUMNS": "130"}, timeout=20)
-        except (CommandFailed, IndexError):
+        except (CommandFailed, NotAnswered, IndexError):
             return ""
+
+    def status_command(self) -> str:
+        """The shell command that shows the cluster's state by the running operator's container.
+
+        Raises:
+            NotAnswered: the Swarm cannot be asked.
+            IndexError: no operator runs.
+        """
+        operator = self.eyes.service(OPERATOR).serving[0]
+        socket = self.sandbox.nodes[self._index[operator.node] - 1].socket
+        return f"docker -H {socket} exec -it {operator.container[:12]} galera-operator status --watch"
 
     def nodes_of(self, service: str) -> list[str]:
         """Addresses of the nodes that run a task of a service, in the order of slots."""

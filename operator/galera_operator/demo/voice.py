@@ -31,7 +31,7 @@ class Voice:
 
     def show(self, what: RenderableType) -> None:
         """Print a table, or a text as it is."""
-        self._print(what)
+        self._print(Text(what) if isinstance(what, str) else what)
 
     def progress(self, line: str) -> None:
         """Tell how it goes: in place on a terminal, else as a line now and then."""
@@ -43,7 +43,7 @@ class Voice:
             return
         with self._lock:
             if self._status is None:
-                self._status = self._console.status(line)
+                self._status = self._console.status(Text(line))
                 self._status.start()
             self._status.update(Text(line))
 

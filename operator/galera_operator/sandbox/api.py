@@ -16,8 +16,8 @@ from typing import Any, Literal
 
 import yaml
 
-from galera_operator.sandbox import builder, commands, host, network, packages, swarm, teardown
-from galera_operator.sandbox.compose import without_ip_vs
+from galera_operator.sandbox import builder, commands, host, installing, network, swarm, teardown
+from galera_operator.sandbox.compose import modern, without_ip_vs
 from galera_operator.sandbox.engine import Engine
 from galera_operator.sandbox.errors import SandboxError, SandboxNotRunning
 from galera_operator.sandbox.layout import MOST_NODES, Layout, Node
@@ -50,7 +50,7 @@ class Sandbox:
             raise SandboxError(f"nodes: {nodes}; expected 1 to {MOST_NODES}")
         layout = Layout.from_environment()
         _require_root()
-        packages.make_ready(["sandbox"], say)
+        installing.make_ready(["sandbox"], say)
         with _alone(layout):
             if layout.state.exists() and network.namespaces(layout):
                 sandbox = cls.attach()
@@ -152,13 +152,16 @@ class Sandbox:
         Raises:
             CommandFailed: With the error output.
         """
-        arguments = [argument for file in files for argument in ("--compose-file", str(file))]
         with tempfile.TemporaryDirectory() as folder:
+            given, overrides = list(files), []
             if not self.has_ip_vs:
                 for number, file in enumerate(files):
-                    override = Path(folder, f"without-ip-vs-{number}.yml")
-                    override.write_text(yaml.safe_dump(without_ip_vs(_parsed(file))))
-                    arguments += ["--compose-file", str(override)]
+                    stack_file = _parsed(file)
+                    newer = modern(stack_file, file.parent)
+                    if newer:
+                        given[number] = _written(newer, Path(folder, f"newer-{number}.yml"))
+                    overrides.append(_written(without_ip_vs(newer or stack_file), Path(folder, f"without-ip-vs-{number}.yml")))
+            arguments = [argument for file in (*given, *overrides) for argument in ("--compose-file", str(file))]
             self.docker(1, "stack", "deploy", "--resolve-image", "never", *arguments, stack, timeout=120)
 
     def build_images(self, context: Path, say: Say = print, only: Sequence[str] = ()) -> None:
@@ -174,7 +177,7 @@ class Sandbox:
         Raises:
             CommandFailed: A build failed; with the end of its output.
         """
-        packages.make_ready(["sandbox"], say)
+        installing.make_ready(["sandbox"], say)
         with _alone(self._layout):
             works = builder.Builder(self._layout)
             ids = works.build(context.resolve(), say, only)
@@ -196,7 +199,7 @@ class Sandbox:
         """
         layout = Layout.from_environment()
         _require_root()
-        packages.make_ready(["sandbox"], say)
+        installing.make_ready(["sandbox"], say)
         with _alone(layout):
             try:
                 builder.Builder(layout).build(context.resolve(), say, only)
@@ -237,6 +240,11 @@ def _require_root() -> None:
 
 def _unsaid(_line: str) -> None:
     """For steps that nobody needs to hear of."""
+
+
+def _written(stack: dict[str, Any], file: Path) -> Path:
+    file.write_text(yaml.safe_dump(stack))
+    return file
 
 
 def _parsed(file: Path) -> dict[str, Any]:

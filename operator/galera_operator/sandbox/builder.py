@@ -21,8 +21,8 @@ from galera_operator.sandbox import base_image, cgroups, commands, host, image_s
 from galera_operator.sandbox.engine import Engine
 from galera_operator.sandbox.errors import CommandFailed, SandboxError
 from galera_operator.sandbox.images import ALL_NAMES, Image, chosen, content_hash
+from galera_operator.sandbox.installing import Say
 from galera_operator.sandbox.layout import Layout
-from galera_operator.sandbox.packages import Say
 
 # Seconds. The base image is small, and whether it comes says whether an image registry can be reached at all.
 _PULL_TRY = 60

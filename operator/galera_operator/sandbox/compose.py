@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from galera_operator.sandbox.errors import SandboxError
@@ -36,6 +37,24 @@ def without_ip_vs(stack: Mapping[str, Any], environ: Mapping[str, str] = os.envi
     # The client wants all files to say the same version, or none.
     version = {"version": str(stack["version"])} if "version" in stack else {}
     return {**version, "services": services}
+
+
+def modern(stack: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
+    """The same stack file in a version that knows `endpoint_mode` and long ports, or None where it already is one.
+
+    Args:
+        stack: The parsed stack file.
+        folder: Where it lies; relative paths of configs and secrets start there.
+    """
+    version = [int(part) for part in str(stack.get("version", "3.8")).split(".")]
+    if version >= [3, 3]:
+        return None
+    copy = {**stack, "version": "3.8"}
+    for kind in ("configs", "secrets"):
+        for name, given in (stack.get(kind) or {}).items():
+            if given and "file" in given:
+                copy[kind] = {**copy[kind], name: {**given, "file": str(folder / given["file"])}}
+    return copy
 
 
 def host_ports(given: object, environ: Mapping[str, str] = os.environ) -> list[dict[str, Any]]:

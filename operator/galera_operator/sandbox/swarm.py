@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from galera_operator.sandbox import builder, host, network
 from galera_operator.sandbox.engine import Engine
 from galera_operator.sandbox.errors import CommandFailed, SandboxError
+from galera_operator.sandbox.installing import Say
 from galera_operator.sandbox.layout import Layout, Node
-from galera_operator.sandbox.packages import Say
 from galera_operator.sandbox.waiting import NotInTime, NotYet, wait_until
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from galera_operator.sandbox import cgroups, host, network
 from galera_operator.sandbox.builder import builder_engine
+from galera_operator.sandbox.installing import Say
 from galera_operator.sandbox.layout import MOST_NODES, Layout
-from galera_operator.sandbox.packages import Say
 from galera_operator.sandbox.swarm import node_engine
 
 

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import pytest
+from builders import ZEROS, A, B, cluster, pending, position, remembered, task, unseen, waiting
+
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.decide import decide
+from galera_operator.core.model import Memory, Silence
+from galera_operator.core.plan import Act, Bootstrap, Hold, Page
+from galera_operator.core.position import Directory
+
+
+def seed(plan) -> Bootstrap:
+    assert isinstance(plan, Act), plan
+    assert len(plan.steps) == 1
+    return plan.steps[0]
+
+
+def paged(plan) -> str:
+    assert isinstance(plan, Page), plan
+    assert plan.remedy
+    return plan.name
+
+
+def incomplete(slot):
+    return waiting(slot, directory=Directory.INCOMPLETE)
+
+
+def test_the_very_first_start_grants_slot_1():
+    assert seed(decide(cluster(waiting(1), waiting(2), waiting(3)), Memory())) == Bootstrap(1, "10.0.0.1", "life1", None)
+
+
+def test_a_single_empty_member_starts_the_cluster():
+    assert seed(decide(cluster(waiting(1)), Memory())).position is None
+
+
+def test_of_all_stopped_members_the_newest_gets_the_grant():
+    seen = cluster(waiting(1, position(7)), waiting(2, position(9)), waiting(3, position(8)))
+    assert seed(decide(seen, remembered(ledger={1: 9, 2: 9}))) == Bootstrap(2, "10.0.0.2", "life2", position(9))
+
+
+def test_of_equally_new_members_the_lowest_slot_gets_the_grant():
+    assert seed(decide(cluster(waiting(1, position(7)), waiting(2, position(7))), remembered())).slot == 1
+
+
+def test_the_hint_safe_to_bootstrap_decides_nothing():
+    seen = cluster(waiting(1, position(7), safe_to_bootstrap=True), waiting(2, position(9)))
+    assert seed(decide(seen, remembered())).slot == 2
+
+
+def test_a_cluster_that_was_never_recorded_is_started_from_its_newest_copy():
+    assert seed(decide(cluster(waiting(1), waiting(2, position(9))), Memory())).slot == 2
+
+
+def test_a_member_with_an_incomplete_directory_never_seeds():
+    assert seed(decide(cluster(incomplete(1), waiting(2, position(3))), remembered())).slot == 2
+
+
+@pytest.mark.parametrize("at", [position(-1), position(7, ZEROS), position(-1, ZEROS)], ids=str)
+def test_a_directory_called_usable_without_a_usable_position_never_seeds(at):
+    assert paged(decide(cluster(waiting(1, at)), Memory())) == "no-usable-copy"
+    assert paged(decide(cluster(waiting(1, at)), remembered())) == "data-gone"
+
+
+def test_two_histories_page_and_the_longer_one_does_not_win():
+    plan = decide(cluster(waiting(1, position(900, A)), waiting(2, position(7, B))), Memory())
+    assert paged(plan) == "diverged-histories"
+    assert f"{A}:900" in plan.why
+    assert f"{B}:7" in plan.why
+
+
+def test_one_history_that_is_not_the_recorded_one_pages():
+    assert paged(decide(cluster(waiting(1, position(900, B))), remembered(A))) == "diverged-histories"
+
+
+def test_a_newest_copy_behind_the_ledger_pages():
+    plan = decide(cluster(waiting(1, position(90)), waiting(2, position(89))), remembered(ledger={1: 90, 2: 91}))
+    assert paged(plan) == "newest-copy-missing"
+    assert "at 91" in plan.why
+
+
+@pytest.mark.parametrize("seqno", [90, 91])
+def test_a_newest_copy_at_or_past_the_ledger_is_good(seqno):
+    assert seed(decide(cluster(waiting(1, position(seqno))), remembered(ledger={1: 90}))).position == position(seqno)
+
+
+def test_nobody_is_elected_before_swarm_has_made_every_task():
+    plan = decide(cluster(waiting(1, position(7)), replicas=3), remembered())
+    assert isinstance(plan, Hold)
+    assert "1 of 3 tasks" in plan.why
+
+
+@pytest.mark.parametrize(
+    "silent", [unseen(2), unseen(2, kind=Silence.NO_AGENT), pending(2)], ids=["no answer", "refused", "no node"]
+)
+def test_nobody_is_elected_while_a_member_was_not_seen(silent):
+    plan = decide(cluster(waiting(1, position(7)), silent), remembered())
+    assert isinstance(plan, Hold)
+    assert "may hold newer data" in plan.why
+
+
+def test_nobody_is_elected_while_an_old_task_still_ends():
+    plan = decide(cluster(waiting(1, position(7)), leaving=(task(1, id="old", desired="shutdown"),)), remembered())
+    assert isinstance(plan, Hold)
+    assert "still ending" in plan.why
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.WAITING])
+def test_nobody_is_elected_while_a_members_agent_does_anything_but_wait(stage):
+    assert isinstance(decide(cluster(waiting(1, position(7)), waiting(2, position(8), stage=stage)), remembered()), Hold)
+
+
+def test_a_slot_that_held_data_and_is_not_among_the_tasks_pages():
+    plan = decide(cluster(waiting(1, position(7))), remembered(ledger={1: 7, 3: 5}))
+    assert paged(plan) == "copy-missing"
+    assert "slot 3" in plan.why
+
+
+def test_a_slot_that_held_data_and_came_back_empty_pages():
+    plan = decide(cluster(waiting(1, position(7)), waiting(2)), remembered(ledger={1: 7, 2: 7}))
+    assert paged(plan) == "copy-missing"
+    assert "slot 2 (n2) has an empty data directory" in plan.why
+
+
+def test_an_empty_newcomer_beside_the_copies_does_not_matter():
+    assert seed(decide(cluster(waiting(1, position(7)), waiting(2)), remembered(ledger={1: 7}))).slot == 1
+
+
+def test_a_recorded_cluster_is_never_made_anew_in_empty_directories():
+    plan = decide(cluster(waiting(1)), remembered(ledger={1: 7}))
+    assert paged(plan) == "data-gone"
+    assert A in plan.why
+
+
+def test_a_recorded_cluster_whose_copies_are_all_incomplete_pages():
+    assert paged(decide(cluster(incomplete(1), incomplete(2)), remembered(ledger={1: 7}))) == "data-gone"
+
+
+def test_an_unknown_database_without_a_position_pages():
+    assert paged(decide(cluster(waiting(1), incomplete(2)), Memory())) == "no-usable-copy"

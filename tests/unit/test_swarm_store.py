@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from builders import A, remembered
+
+from galera_operator.adapters.swarm_store import LABEL, SwarmStore
+from galera_operator.core.model import Memory, Shrink
+from galera_operator.ports import Conflict, Record, Refused
+
+
+class FakeConfigs:
+    """The config objects of one swarm: labels change only over the version that was read, names are unique."""
+
+    def __init__(self):
+        self.configs = {}
+        self.index = 10
+
+    def get(self, path, **params):
+        if path.startswith("/configs/"):
+            config = self.configs.get(path.removeprefix("/configs/"))
+            if config is None:
+                raise Refused("404 config not found")
+            return json.loads(json.dumps(config))
+        prefixes = json.loads(params["filters"])["name"]
+        return [config for config in self.configs.values() if any(config["Spec"]["Name"].startswith(p) for p in prefixes)]
+
+    def post(self, path, body, **params):
+        self.index += 1
+        if path == "/configs/create":
+            if any(config["Spec"]["Name"] == body["Name"] for config in self.configs.values()):
+                raise Conflict("config name conflicts with an existing object")
+            self.configs[f"id{self.index}"] = {"ID": f"id{self.index}", "Version": {"Index": self.index}, "Spec": body}
+            return
+        config = self.configs[path.split("/")[2]]
+        if int(params["version"]) != config["Version"]["Index"]:
+            raise Conflict("update out of sequence")
+        config |= {"Spec": body, "Version": {"Index": self.index}}
+
+
+FULL = Record(0, "first", 3, remembered(ledger={1: 100, 2: -1}, shrink=Shrink(2, 3, "task3")))
+
+
+@pytest.fixture
+def api():
+    return FakeConfigs()
+
+
+@pytest.fixture
+def store(api):
+    return SwarmStore(api)
+
+
+def label_of(api):
+    (config,) = api.configs.values()
+    return config["Spec"]["Labels"]
+
+
+def test_there_is_no_record_before_the_first(store):
+    assert store.load("shop_db") is None
+
+
+@pytest.mark.parametrize("record", [FULL, Record(0, "first", 1, Memory())], ids=["full", "empty"])
+def test_a_record_reads_back_what_it_wrote(store, record):
+    made = store.create("shop_db", record)
+    assert (made.holder, made.epoch, made.memory) == (record.holder, record.epoch, record.memory)
+    assert store.load("shop_db") == made
+
+
+def test_another_process_reads_the_same(store, api):
+    assert store.create("shop_db", FULL) == SwarmStore(api).load("shop_db")
+
+
+def test_each_save_names_the_version_before_it(store):
+    made = store.create("shop_db", FULL)
+    saved = store.save("shop_db", made)
+    assert saved.version > made.version
+    assert store.save("shop_db", saved).version > saved.version
+
+
+def test_a_save_over_an_old_version_is_a_conflict_and_changes_nothing(store):
+    made = store.create("shop_db", FULL)
+    store.save("shop_db", made)
+    before = store.load("shop_db")
+    with pytest.raises(Conflict):
+        store.save("shop_db", Record(made.version, "second", 9, Memory()))
+    assert store.load("shop_db") == before
+
+
+def test_two_beats_of_the_same_memory_differ_so_that_swarm_keeps_each(store, api):
+    made = store.create("shop_db", FULL)
+    first = label_of(api)[LABEL]
+    store.save("shop_db", made)
+    assert label_of(api)[LABEL] != first
+
+
+def test_of_two_operators_that_create_at_once_one_gets_a_conflict(store, api):
+    SwarmStore(api).create("shop_db", FULL)
+    with pytest.raises(Conflict):
+        store.create("shop_db", Record(0, "second", 1, Memory()))
+
+
+def test_saving_into_a_config_that_was_removed_is_a_conflict(store, api):
+    made = store.create("shop_db", FULL)
+    api.configs.clear()
+    with pytest.raises(Conflict, match="removed"):
+        store.save("shop_db", made)
+    assert store.load("shop_db") is None
+
+
+def test_a_config_that_was_removed_and_made_anew_is_found_by_its_name(store, api):
+    store.create("shop_db", FULL)
+    api.configs.clear()
+    anew = SwarmStore(api).create("shop_db", Record(0, "second", 1, Memory()))
+    assert store.load("shop_db") == anew
+
+
+def test_a_cluster_whose_name_begins_alike_is_another(store):
+    store.create("shop_db2", FULL)
+    assert store.load("shop_db") is None
+    store.create("shop_db", Record(0, "second", 1, Memory()))
+    assert store.load("shop_db2").holder == "first"
+
+
+def test_other_labels_on_the_config_stay(store, api):
+    made = store.create("shop_db", FULL)
+    label_of(api)["team"] = "shop"
+    store.save("shop_db", made)
+    assert label_of(api)["team"] == "shop"
+
+
+def good():
+    return {
+        "schema_version": 1,
+        "holder": "first",
+        "epoch": 3,
+        "beat": 5,
+        "uuid": A,
+        "ledger": {"1": {"node_id": "n", "seqno": 5}},
+        "shrink": None,
+    }
+
+
+def without(key):
+    return {name: value for name, value in good().items() if name != key}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "Invalid JSON"),
+        ("{", "Invalid JSON"),
+        ("[]", "the whole"),
+        ("null", "the whole"),
+        *[(json.dumps(without(key)), f"{key}: Field required") for key in good()],
+        (json.dumps(good() | {"extra": 1}), "extra"),
+        (json.dumps(good() | {"uuid": "banana"}), "uuid"),
+        (json.dumps(good() | {"uuid": A.upper()}), "uuid"),
+        (json.dumps(good() | {"epoch": -1}), "epoch"),
+        (json.dumps(good() | {"epoch": 1.5}), "epoch"),
+        (json.dumps(good() | {"schema_version": 2}), "schema_version"),
+        (json.dumps(good() | {"ledger": {"1": {"node_id": "n", "seqno": -2}}}), "ledger.1.seqno"),
+        (json.dumps(good() | {"ledger": {"one": {"node_id": "n", "seqno": 5}}}), "ledger.one"),
+        (json.dumps(good() | {"ledger": {"1": {"node_id": "n"}}}), "ledger.1.seqno"),
+        (json.dumps(good() | {"shrink": {"to": 0, "slot": 3, "task_id": "t"}}), "shrink.to"),
+        (json.dumps(good() | {"shrink": {"to": 1, "slot": 3}}), "shrink.task_id"),
+    ],
+)
+def test_a_damaged_state_is_refused_with_the_names_of_the_config_the_label_and_the_fault(store, api, text, told):
+    store.create("shop_db", FULL)
+    label_of(api)[LABEL] = text
+    with pytest.raises(Refused) as refused:
+        store.load("shop_db")
+    assert "config galera-operator.shop_db, label galera.state" in str(refused.value)
+    assert told in str(refused.value)
+
+
+def test_a_config_without_its_label_is_damaged_too(store, api):
+    store.create("shop_db", FULL)
+    label_of(api).clear()
+    with pytest.raises(Refused, match="damaged"):
+        store.load("shop_db")
+
+
+def test_the_good_text_of_these_tests_is_good(store, api):
+    store.create("shop_db", FULL)
+    label_of(api)[LABEL] = json.dumps(good())
+    assert store.load("shop_db").memory == remembered().__class__(A, {1: store.load("shop_db").memory.ledger[1]})

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from fakes import NAME, InlinePool, MemoryStore, SmallWorld
+
+from galera_operator.core.agent_api import Grant
+from galera_operator.core.model import Memory
+from galera_operator.core.plan import Act, Hold, Page
+from galera_operator.ports import Conflict, Record, Refused, Unreachable
+from galera_operator.runtime.journal import MAX_BYTES, Journal
+from galera_operator.runtime.lease import Lease
+from galera_operator.runtime.tick import ClusterTick, World
+
+
+class Bench:
+    """One operator before a small world; `now` is the only clock."""
+
+    def __init__(self, directory=None):
+        self.world, self.store, self.now = SmallWorld(), MemoryStore(), 0.0
+        self.tick = self.another("first", directory)
+
+    def another(self, holder, directory=None):
+        ports = World(self.world, self.world, Journal(directory), InlinePool(), clock=lambda: self.now)
+        return ClusterTick(NAME, Lease(self.store, NAME, holder, 15.0), ports)
+
+    def turn(self, tick=None):
+        return (tick or self.tick).turn(self.world.clusters()[0])
+
+    def turns(self, number):
+        plan = None
+        for _ in range(number):
+            plan = self.turn()
+            self.world.step()
+            self.now += 2.0
+        return plan
+
+
+@pytest.fixture
+def bench():
+    return Bench()
+
+
+def test_a_turn_holds_the_lease_looks_decides_and_acts(bench):
+    bench.turns(1)
+    plan = bench.turn()
+    assert isinstance(plan, Act)
+    assert bench.store.records[NAME].holder == "first"
+    assert [box.stage for box in bench.world.boxes.values()] == ["bootstrapping"]
+
+
+def test_the_commands_carry_the_epoch_of_the_lease(bench):
+    bench.store.create(NAME, Record(0, "", 41, Memory()))
+    bench.turns(2)
+    assert next(iter(bench.world.boxes.values())).epoch == 42
+
+
+def test_without_the_lease_nothing_is_asked_and_nothing_is_done(bench):
+    bench.turn()
+    second = bench.another("second")
+    plan = bench.turn(second)
+    assert isinstance(plan, Hold)
+    assert "operator first holds the lease" in plan.why
+    bench.world.step()
+    assert isinstance(bench.turn(second), Hold)
+    assert [box.stage for box in bench.world.boxes.values()] == ["waiting"]
+
+
+@pytest.mark.parametrize("fault", [Refused("the state of shop_db is damaged"), Unreachable("no manager"), Conflict("again")])
+def test_a_state_store_that_cannot_be_trusted_or_reached_pages_and_nothing_is_done(bench, fault):
+    bench.world.step()
+    bench.store.fault = fault
+    plan = bench.turn()
+    assert isinstance(plan, Page)
+    assert plan.name == "state-store"
+    assert str(fault) in plan.why
+    assert [box.stage for box in bench.world.boxes.values()] == ["waiting"]
+
+
+def test_what_is_intended_is_stored_before_it_is_done(bench):
+    bench.turns(12)
+    bench.world.wish = 2
+    bench.turns(12)
+    bench.world.wish = 1
+    stored = []
+    bench.world.resize = lambda *_: stored.append(bench.store.records[NAME].memory.shrink)
+    bench.turns(8)
+    assert stored
+    assert (stored[0].to, stored[0].slot) == (1, 2)
+
+
+def test_a_lease_lost_between_look_and_act_stops_the_act(bench):
+    bench.turns(12)
+    bench.world.wish = 2
+    bench.turns(12)
+    bench.world.wish = 1
+    bench.turns(1)
+    bench.world.resize = lambda *_: pytest.fail("acted without the lease")
+    ask = bench.world.ask
+
+    def another_takes_over_meanwhile(address, token):
+        stored = bench.store.records[NAME]
+        bench.store.save(NAME, Record(stored.version, "second", stored.epoch + 1, stored.memory))
+        return ask(address, token)
+
+    bench.world.ask = another_takes_over_meanwhile
+    plan = bench.turn()
+    assert isinstance(plan, Hold)
+    assert "written by somebody else" in plan.why
+
+
+def test_a_step_that_is_refused_is_told_and_tried_again_from_a_new_look(bench, said):
+    bench.turns(1)
+    sent = []
+
+    def refuse(address, token, command):
+        sent.append(command)
+        raise Refused("another life")
+
+    bench.world.send = refuse
+    bench.turn()
+    bench.turn()
+    assert [type(command) for command in sent] == [Grant, Grant]
+    assert any("not done: grant slot 1 to bootstrap" in line and "another life" in line for line in said)
+
+
+def test_the_same_decision_is_told_once(bench, said):
+    bench.turns(12)
+    said.clear()
+    bench.turns(3)
+    assert said == []
+
+
+def test_each_kind_of_plan_is_told_at_its_level(bench, said):
+    bench.turns(2)
+    bench.store.fault = Unreachable("no manager")
+    bench.now += 100
+    bench.turn()
+    assert any(line.startswith("INFO shop_db: hold: slot 1 (n1) is starting") for line in said)
+    assert any(line.startswith("INFO shop_db: act: nothing is recorded") for line in said)
+    assert any(line.startswith("ERROR shop_db: PAGE state-store: ") for line in said)
+
+
+def test_no_line_of_the_log_or_the_journal_has_the_token(bench, said, tmp_path):
+    bench.tick = bench.another("first", tmp_path)
+    bench.turns(12)
+    assert "token" not in "\n".join(said)
+    assert '"token"' not in (tmp_path / "shop_db.jsonl").read_text()
+
+
+def test_the_journal_has_a_line_for_each_turn_that_decided_or_did_something_new(bench, tmp_path):
+    bench.tick = bench.another("first", tmp_path)
+    bench.turns(12)
+    lines = [json.loads(line) for line in (tmp_path / "shop_db.jsonl").read_text().splitlines()]
+    assert [line["plan"] for line in lines] == ["Hold", "Act", "Act", "Act", "Hold"]
+    assert lines[1]["steps"] == [{"step": "grant slot 1 to bootstrap from an empty directory", "fault": ""}]
+    assert lines[1]["seen"][""] == "Snapshot"
+    assert lines[-1]["memory"]["ledger"]["1"]["seqno"] >= 0
+    assert lines[-1]["epoch"] == 1
+
+
+def test_a_journal_that_grew_too_large_is_begun_anew_and_the_old_one_kept(bench, tmp_path):
+    bench.tick = bench.another("first", tmp_path)
+    with (tmp_path / "shop_db.jsonl").open("w") as file:
+        file.truncate(MAX_BYTES + 1)
+    bench.turn()
+    assert (tmp_path / "shop_db.jsonl.1").stat().st_size == MAX_BYTES + 1
+    assert len((tmp_path / "shop_db.jsonl").read_text().splitlines()) == 1
+
+
+def test_stopping_gives_the_lease_back(bench):
+    bench.turn()
+    bench.tick.stop()
+    assert bench.store.records[NAME].holder == ""
+
+
+def test_stopping_while_the_store_is_away_is_told_and_does_no_harm(bench, said):
+    bench.turn()
+    bench.store.fault = Unreachable("no manager")
+    bench.tick.stop()
+    assert any("could not be given back" in line for line in said)
