@@ -17,7 +17,7 @@ CYCLES = (
         (r"act: .*Swarm will take slot 3 .*, so it is drained first", r"done: set replicas 2 -> 1"),
     ),
     (
-        (r"slot 2.* was not seen", r"act: slot 3 .* is confirmed"),
+        (r"the next one waits: ", r"act: slot 3 .* is confirmed"),
         (r"slot 3 .* is draining", r"act: .*slot 2 .* is drained and goes next"),
     ),
     (

@@ -1,21 +1,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
 from builders import B, wsrep
 
-from galera_operator.agent.routing import Answer, Seen, choose_writer, readiness, slot_order, writability
+from galera_operator.agent.routing import Answer, Role, Seen, choose_writer, readiness, slot_order, writability
 from galera_operator.core.position import ZERO_UUID
 
 NAMES = ("db.1", "db.2", "db.3")
 
 
 def one(slot: int, *, size: int = 3, view: tuple[str, ...] = NAMES, **changes: Any) -> Seen:
-    """A member in calm service, but for what is named; wsrep's fields and `Seen`'s may both be given."""
-    ours = {key: changes.pop(key) for key in ("admitted", "draining", "writer", "is_doubtful") if key in changes}
-    calm = {"admitted": True, "draining": False, "writer": "db.1"}
+    """A member in calm service, but for what is named; wsrep's fields and `Seen`'s may both be given, and `writer` and `term`."""
+    ours = {key: changes.pop(key) for key in ("admitted", "draining", "is_doubtful") if key in changes}
+    calm = {"admitted": True, "draining": False, "role": Role(changes.pop("writer", "db.1"), changes.pop("term", 5))}
     return Seen(f"db.{slot}", wsrep=wsrep(**({"cluster_size": size, "members": view} | changes)), **(calm | ours))
 
 
@@ -87,62 +89,83 @@ def test_the_haproxy_line_says_the_same_as_the_http_code(code: int, line: str) -
 
 
 WRITERS = [
-    # what, own, others, appointed, current, expected
-    ("the first start of the first member", one(1, size=1, view=("db.1",), writer=""), [], "", "", "db.1"),
-    ("nobody is admitted yet", one(1, size=1, view=("db.1",), admitted=False), [], "", "", ""),
-    ("the appointed one", one(1), OTHERS, "db.3", "db.1", "db.3"),
-    ("the appointed one is not in the component", one(1), OTHERS, "db.4", "db.1", "db.1"),
-    ("the appointed one drains", one(1), [one(2), one(3, draining=True)], "db.3", "db.3", "db.1"),
-    ("the appointed one donates", one(1), [one(2), one(3, **DONOR)], "db.3", "db.3", "db.3"),
-    ("the appointed one's agent is silent, but it is in the component", one(1), [one(2)], "db.3", "db.3", "db.3"),
-    ("the writer's agent is silent, but it is in the component", one(1), [one(2, writer="db.3")], "", "db.3", "db.3"),
-    ("the writer has left", one(1, view=("db.1", "db.2")), [one(2, writer="db.3")], "", "db.3", "db.1"),
-    ("a returning member follows the others", one(1, writer=""), [one(2, writer="db.2"), one(3, writer="db.2")], "", "", "db.2"),
-    ("agents disagree: the lowest claim", one(1), [one(2, writer="db.3"), one(3, writer="db.3")], "", "db.2", "db.2"),
-    ("a claim of a member that does not serve is none", one(1), [one(2, writer="db.2", admitted=False)], "", "db.1", "db.1"),
-    ("a claim from another history is none", one(2), [one(1, writer="db.1", state_uuid=B)], "", "db.2", "db.2"),
-    ("only a donor is left", one(1, **DONOR), [one(2, admitted=False)], "", "", "db.1"),
-    ("a Synced one before a donor", one(1, writer="", **DONOR), [one(2, writer="")], "", "", "db.2"),
-    ("not Primary: no say", one(1, cluster_status="non-Primary"), OTHERS, "db.1", "db.1", ""),
-    ("mariadbd down: no say", down(1), OTHERS, "db.1", "db.1", ""),
-    ("ten comes after two", one(10, view=("db.10", "db.2"), writer=""), [one(2, writer="")], "", "", "db.2"),
+    # what, own, others, expected writer and term
+    ("the first start of the first member", one(1, size=1, view=("db.1",), writer="", term=0), [], "db.1", 1),
+    ("nobody is admitted yet", one(1, size=1, view=("db.1",), writer="", term=0, admitted=False), [], "", 0),
+    ("the one that is", one(1, writer="db.3"), [one(2, writer="db.3"), one(3, writer="db.3")], "db.3", 5),
+    ("the writer is not in the component", one(1, view=NAMES[:2], writer="db.3"), [one(2, writer="db.3")], "db.1", 6),
+    ("the writer drains", one(1, writer="db.3"), [one(2, writer="db.3"), one(3, writer="db.3", draining=True)], "db.1", 6),
+    ("the writer donates", one(1, writer="db.3"), [one(3, local_state=2, writer="db.3")], "db.3", 5),
+    ("the writer's agent is silent, but it is in the component", one(1, writer="db.3"), [one(2, writer="db.3")], "db.3", 5),
+    ("a returning member follows the others", one(1, writer="", term=0), [one(2, writer="db.2")], "db.2", 5),
+    ("a thawed one follows the others", one(1, writer="db.1", term=5), [one(2, writer="db.2", term=6)], "db.2", 6),
+    ("an appointment that another agent has obeyed", one(2, writer="db.1", term=5), [one(1, writer="db.2", term=6)], "db.2", 6),
+    ("a later choice of one that is out of service", one(1), [one(2, writer="db.2", term=9, draining=True)], "db.1", 5),
+    ("two choices at once: the lower", one(1, writer="db.3"), [one(2, writer="db.2")], "db.2", 5),
+    ("a choice in another history is none", one(2, writer="db.2"), [one(1, term=9, state_uuid=B)], "db.2", 5),
+    ("only a donor is left", one(1, writer="", **DONOR), [one(2, writer="", admitted=False)], "db.1", 6),
+    ("a Synced one before a donor", one(1, writer="", **DONOR), [one(2, writer="")], "db.2", 6),
+    ("not Primary: no say", one(1, cluster_status="non-Primary"), OTHERS, "", 5),
+    ("mariadbd down: no say", down(1), OTHERS, "", 0),
+    ("ten comes after two", one(10, view=("db.10", "db.2"), writer=""), [one(2, writer="")], "db.2", 6),
 ]
 
 
-@pytest.mark.parametrize(
-    ("own", "others", "appointed", "current", "expected"), [case[1:] for case in WRITERS], ids=[case[0] for case in WRITERS]
-)
-def test_who_is_the_writer(own: Seen, others: list[Seen], appointed: str, current: str, expected: str) -> None:
-    assert choose_writer(own, others, appointed, current) == expected
+@pytest.mark.parametrize(("own", "others", "writer", "term"), [case[1:] for case in WRITERS], ids=[case[0] for case in WRITERS])
+def test_who_is_the_writer(own: Seen, others: list[Seen], writer: str, term: int) -> None:
+    assert choose_writer(own, others) == Role(writer, term)
 
 
 def test_a_new_writer_is_not_made_up_before_an_unheard_member_could_answer() -> None:
-    own, silent_view = one(2, writer=""), []
-    assert choose_writer(own, silent_view, "", "", settled=False) == ""
-    assert choose_writer(own, silent_view, "", "", settled=True) == "db.2"
-    assert choose_writer(own, [one(1), one(3)], "", "", settled=False) == "db.1"
+    own = one(2, writer="")
+    assert choose_writer(own, [], settled=False).writer == ""
+    assert choose_writer(own, [], settled=True).writer == "db.2"
+    assert choose_writer(own, [one(1), one(3)], settled=False).writer == "db.1"
 
 
-def test_all_agents_agree_whoever_dies() -> None:
-    """Each survivor decides from what it knows; the answers are one name, and it is a survivor."""
-    for dead in (1, 2, 3):
-        view = tuple(name for name in NAMES if name != f"db.{dead}")
-        alive = [one(slot, view=view, size=2, conf_id=8, writer=f"db.{dead}") for slot in (1, 2, 3) if slot != dead]
-        chosen = {
-            choose_writer(own, [other for other in alive if other is not own], f"db.{dead}", f"db.{dead}", settled=False)
-            for own in alive
-        }
-        assert chosen == {min(view)}
+def look_round(members: dict[str, Seen], chance: Random, reports: list[dict[str, Seen]]) -> dict[str, Seen]:
+    """Every agent looks once, in any order; what it knows of each other one is that one's present or an earlier state."""
+    now = dict(members)
+    for name in chance.sample(sorted(members), len(members)):
+        others = [chance.choice([*reports[-2:], now])[other] for other in members if other != name]
+        now[name] = replace(now[name], role=choose_writer(now[name], others))
+    reports.append(now)
+    return now
 
 
-def test_a_claim_spreads_until_all_agree() -> None:
-    members = {name: one(int(name[-1]), writer=writer) for name, writer in zip(NAMES, ("db.3", "db.2", ""), strict=True)}
-    for _ in range(2):
-        members = {
-            name: replace(own, writer=choose_writer(own, [o for o in members.values() if o is not own], "", own.writer))
-            for name, own in members.items()
-        }
-    assert {own.writer for own in members.values()} == {"db.2"}
+@pytest.mark.parametrize("claims", list(product(["", *NAMES], repeat=3)), ids=",".join)
+def test_agents_that_disagree_come_to_one_writer_whatever_the_order_of_their_looks(claims: tuple[str, str, str]) -> None:
+    for seed in range(20):
+        chance = Random(seed)
+        members = {n: one(slot, writer=claims[slot - 1], term=chance.randint(1, 3)) for slot, n in enumerate(NAMES, 1)}
+        reports = [members]
+        for _ in range(6):
+            members = look_round(members, chance, reports)
+        settled = {own.role for own in members.values()}
+        assert len(settled) == 1, (seed, members)
+        assert settled.pop().writer in NAMES
+        assert look_round(members, chance, reports) == members, "and it stays so"
+
+
+@pytest.mark.parametrize("reached", [{"db.1"}, {"db.2"}, {"db.3"}, {"db.1", "db.3"}], ids=lambda names: "+".join(sorted(names)))
+@pytest.mark.parametrize("new", ["db.2", "db.3"])
+def test_an_appointment_that_reached_any_agent_takes_effect_everywhere(new: str, reached: set[str]) -> None:
+    chance = Random(1)
+    members = {
+        name: one(slot, writer=new if name in reached else "db.1", term=6 if name in reached else 5)
+        for slot, name in enumerate(NAMES, 1)
+    }
+    reports = [members]
+    for _ in range(4):
+        members = look_round(members, chance, reports)
+    assert {own.role for own in members.values()} == {Role(new, 6)}
+
+
+@pytest.mark.parametrize("dead", [1, 2, 3])
+def test_survivors_agree_at_once_whoever_dies(dead: int) -> None:
+    view = tuple(name for name in NAMES if name != f"db.{dead}")
+    left = [one(slot, view=view, size=2, conf_id=8, writer=f"db.{dead}") for slot in (1, 2, 3) if slot != dead]
+    assert {choose_writer(own, [other for other in left if other is not own]) for own in left} == {Role(min(view), 6)}
 
 
 def test_names_sort_by_slot() -> None:

@@ -22,7 +22,7 @@ from builders import (
 )
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.decide import DRAIN_SLACK, decide
+from galera_operator.core.decide import DNS_PATIENCE, DRAIN_SLACK, decide
 from galera_operator.core.model import Memory, Shrink, Silence
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize
 from galera_operator.core.spec import BadWish, Wish
@@ -79,6 +79,12 @@ def test_nothing_is_called_as_wished_while_anything_is_not(seen, told):
     why = held(decide(seen, remembered()))
     assert told in why
     assert "as wished" not in why
+
+
+def test_everyone_who_is_restless_is_told():
+    why = held(decide(cluster(member(1), unseen(2), unseen(3)), remembered()))
+    assert "slot 2" in why
+    assert "slot 3" in why
 
 
 # The service and its labels
@@ -168,6 +174,17 @@ def test_a_joiner_that_has_no_history_yet_puts_nothing_in_doubt():
     assert "slot 2" in held(decide(cluster(member(1), joiner), remembered()))
 
 
+@pytest.mark.parametrize("changes", [{"ready": False}, {"local_state": 1}, {"cluster_status": "non-Primary"}], ids=str)
+def test_a_member_that_answers_no_queries_puts_no_data_in_doubt(changes):
+    quiet = joined_but_not_admitted(2, state_uuid=ZEROS, **changes)
+    assert "slot 2" in held(decide(cluster(member(1), quiet), remembered()))
+
+
+def test_a_copy_of_another_history_that_joins_already_is_too_late_to_page():
+    seen = cluster(member(1), waiting(2, position(5, B), stage=Stage.JOINING))
+    assert "slot 2 (n2) is joining" in held(decide(seen, remembered()))
+
+
 def test_a_waiting_copy_of_another_history_is_not_let_join_because_that_would_erase_it():
     assert paged(decide(cluster(member(1), waiting(2, position(5, B))), remembered())) == "foreign-history"
 
@@ -252,8 +269,9 @@ def test_with_nobody_named_the_lowest_slot_becomes_the_writer_and_every_member_i
 
 
 def test_only_those_who_believe_otherwise_are_told():
-    step = the_step(decide(cluster(member(1), member(2, writer="")), remembered()))
-    assert step == Appoint("db.1", 1, ((2, "10.0.0.2", "life2"),))
+    plan = decide(cluster(member(1), member(2, writer="")), remembered())
+    assert the_step(plan) == Appoint("db.1", 1, ((2, "10.0.0.2", "life2"),))
+    assert plan.why == "slot 1 (n1) is the writer; not every member knows it"
 
 
 def test_the_writer_stays_where_it_is():
@@ -292,8 +310,11 @@ def test_a_member_that_waits_beside_a_primary_component_is_told_the_addresses_af
     assert the_step(decide(seen, remembered())) == Invite(3, "10.0.0.3", "life3", position(50), ("10.0.0.1", "10.0.0.2"))
 
 
-def test_it_may_look_by_itself_first():
-    assert "slot 2 (n2) is waiting" in held(decide(cluster(member(1), waiting(2, since=1.0)), remembered()))
+@pytest.mark.parametrize(("since", "invited"), [(0.0, False), (DNS_PATIENCE - 0.1, False), (DNS_PATIENCE, True)])
+def test_it_may_look_by_itself_first(since, invited):
+    plan = decide(cluster(member(1), waiting(2, since=since)), remembered())
+    assert isinstance(plan, Act) is invited
+    assert "slot 2 (n2)" in plan.why
 
 
 def test_an_empty_one_is_invited_too():
@@ -410,6 +431,16 @@ def test_the_drain_of_a_member_that_swarm_would_not_take_now_is_taken_back():
 def test_a_drain_is_not_taken_back_between_the_write_and_swarms_doing_it():
     seen = cluster(member(1), member(2), member(3, stage=Stage.DRAINED), replicas=2, wish=2)
     assert "slot 3 is leaving" in held(decide(seen, remembered(shrink=THIRD_LEAVES)))
+
+
+def test_another_drained_member_is_taken_back_while_the_written_one_is_leaving():
+    seen = cluster(member(1), member(2, stage=Stage.DRAINED), member(3, stage=Stage.DRAINED), replicas=2, wish=2)
+    assert the_step(decide(seen, remembered(shrink=THIRD_LEAVES))).slot == 2
+
+
+def test_a_drain_is_not_taken_back_while_the_victim_cannot_be_told():
+    seen = cluster(member(1), member(2, stage=Stage.DRAINED), replicas=3, wish=1)
+    assert "cannot be told" in held(decide(seen, remembered()))
 
 
 def test_a_victim_that_never_got_a_node_goes_without_a_drain():

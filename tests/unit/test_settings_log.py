@@ -87,6 +87,7 @@ def test_on_request_each_line_is_json(logged):
 
 def test_a_traceback_does_not_show_the_values_of_variables(logged):
     log.configure()
+
     def fail(secret):
         raise RuntimeError(len(secret))
 

@@ -52,6 +52,8 @@ def broken(*steps, seen, memory=None) -> str:
     ("steps", "seen"),
     [
         ([grant(2, position(9))], ALL_STOPPED),
+        ([grant(1)], cluster(waiting(1), waiting(2))),
+        ([admit(1)], cluster(joined_but_not_admitted(1))),
         ([admit(2)], cluster(member(1), joined_but_not_admitted(2))),
         ([appoint(1)], three_calm()),
         ([drain(3)], three_calm()),
@@ -60,10 +62,30 @@ def broken(*steps, seen, memory=None) -> str:
         ([Resize("svc", 40, 3, 4)], three_calm()),
         ([Invite(2, "10.0.0.2", "life2", None, ("10.0.0.1",))], cluster(member(1), waiting(2))),
     ],
-    ids=["bootstrap", "admit", "appoint", "drain", "shrink", "shrink without node", "grow", "invite"],
+    ids=[
+        "bootstrap",
+        "first start",
+        "first admission",
+        "admit",
+        "appoint",
+        "drain",
+        "shrink",
+        "shrink without node",
+        "grow",
+        "invite",
+    ],
 )
 def test_a_safe_plan_may_act(steps, seen):
-    assert broken(*steps, seen=seen) == ""
+    assert broken(*steps, seen=seen, memory=Memory()) == ""
+
+
+@pytest.mark.parametrize("step", [grant(2, position(9))])
+def test_a_bootstrap_of_exactly_what_was_recorded_may_act(step):
+    assert broken(step, seen=ALL_STOPPED, memory=remembered(ledger={1: 9, 2: 9})) == ""
+
+
+def test_never_no_members_at_all():
+    assert "0 members: the last one would go" in broken(Resize("svc", 40, 1, 0, (1, "task1")), seen=cluster(member(1)))
 
 
 @pytest.mark.parametrize("plan", [Hold("x"), Page("a", "b", "c")])

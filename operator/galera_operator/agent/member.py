@@ -13,23 +13,10 @@ from dataclasses import dataclass
 
 from galera_operator.agent.disk import Disk
 from galera_operator.agent.options import Start
-from galera_operator.agent.peers import Component, Peers, find_component, live_members
-from galera_operator.agent.routing import STALE_SECONDS, Answer, Seen, choose_writer, readiness, writability
-from galera_operator.agent.server import Refused
-from galera_operator.agent.settings import Settings, is_address
-from galera_operator.core.agent_api import (
-    Admission,
-    Admit,
-    AgentStatus,
-    AppointWriter,
-    Command,
-    Drain,
-    Grant,
-    Stage,
-    Stop,
-    Transfer,
-    Wsrep,
-)
+from galera_operator.agent.peers import Component, Heard, Peers, find_component
+from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
+from galera_operator.agent.settings import Settings
+from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 
 log = logging.getLogger(__name__)
@@ -39,7 +26,9 @@ DOUBT_SECONDS = 10.0
 SETTLE_SECONDS = 3.0
 """How long after a change of the component an unheard member's word is waited for before a writer is made up."""
 
-_SERVER_STAGES = frozenset({Stage.RUNNING, Stage.DRAINING, Stage.DRAINED})
+SERVER_STAGES = frozenset({Stage.RUNNING, Stage.DRAINING, Stage.DRAINED})
+"""mariadbd has been Synced and is not being shut down."""
+
 _OUT_OF_SERVICE = frozenset({Stage.DRAINING, Stage.DRAINED, Stage.STOPPING})
 
 
@@ -75,8 +64,8 @@ class Member:
         self._drain_seconds = settings.drain_timeout
         self._allow_donor = False
         self._epoch = 0
-        self._appointed = ""
-        self._writer = ""
+        self._appointed_at = float("-inf")
+        self._role = NO_ROLE
         self._sessions = self._in_flight = self._cut = 0
         self._note = "starting"
         self._operator_at = time.monotonic()
@@ -121,10 +110,10 @@ class Member:
                 self._transfer = None
             self._choose_writer()
             self.changed.notify_all()
-        if wsrep is not None and (was is None or _headline(was) != _headline(wsrep)):
-            log.info("wsrep: %s", _headline(wsrep))
+        if wsrep is not None and (was is None or headline(was) != headline(wsrep)):
+            log.info("wsrep: %s", headline(wsrep))
             if self._stage is Stage.RUNNING and self.is_admitted:
-                self.say(_headline(wsrep))
+                self.say(headline(wsrep))
 
     def saw_sessions(self, sessions: int, in_flight: int) -> None:
         with self.changed:
@@ -198,12 +187,12 @@ class Member:
 
     @property
     def is_writer(self) -> bool:
-        return self.is_admitted and self._writer == self.settings.name
+        return self.is_admitted and self._role.writer == self.settings.name
 
     @property
     def is_alive(self) -> bool:
         """Mariadbd was not seen to end; Life ends the agent when it does."""
-        return self._stage in _SERVER_STAGES or self._stage is Stage.STOPPING
+        return self._stage in SERVER_STAGES or self._stage is Stage.STOPPING
 
     @property
     def holds_health(self) -> bool:
@@ -222,7 +211,7 @@ class Member:
     def may_write(self) -> Answer:
         with self.changed:
             self._choose_writer()
-            return writability(self._own(), time.monotonic() - self._wsrep_at, self._others(), self._writer)
+            return writability(self._own(), time.monotonic() - self._wsrep_at, self._others(), self._role.writer)
 
     def component(self) -> Component | str:
         """A live component to join, as the peers tell, or why there is none."""
@@ -234,7 +223,7 @@ class Member:
         with self.changed:
             wsrep = self.wsrep
             position = self._disk.position
-            if wsrep is not None and wsrep.state_uuid != ZERO_UUID and self._stage in _SERVER_STAGES:
+            if wsrep is not None and wsrep.state_uuid != ZERO_UUID and self._stage in SERVER_STAGES:
                 position = Position(wsrep.state_uuid, wsrep.last_committed)
             return AgentStatus(
                 name=self.settings.name,
@@ -247,113 +236,53 @@ class Member:
                 wsrep=wsrep,
                 transfer=self._transfer,
                 admission=self._admission,
-                writer=self._writer,
+                writer=self._role.writer,
                 sessions=self._sessions,
                 in_flight=self._in_flight,
                 cut=self._cut,
                 epoch=self._epoch,
                 note=self._note,
+                term=self._role.term,
             )
 
-    # Commands ---------------------------------------------------------------------------------------------------------
+    # What commands change (see commands.py, which has checked them; called with the lock held) -----------------------
 
-    def obey(self, command: Command) -> None:
-        """Check a command's premise and take it over.
+    @property
+    def epoch(self) -> int:
+        return self._epoch
 
-        Raises:
-            Refused: the premise does not hold; nothing has changed.
-        """
-        with self.changed:
-            self._operator_at = time.monotonic()
-            if command.incarnation != self.settings.incarnation:
-                raise Refused(
-                    f"meant for incarnation {command.incarnation}, this is {self.settings.incarnation}: the member restarted"
-                )
-            if command.epoch < self._epoch:
-                raise Refused(f"epoch {command.epoch} is over, {self._epoch} has been obeyed: another operator took the lease")
-            match command:
-                case Grant():
-                    self._grant(command)
-                case Admit():
-                    self._check_admit()
-                    self._drain_seconds, self._allow_donor = command.drain_seconds, command.allow_donor
-                    if self._admission is not Admission.OPERATOR:
-                        self._admit(Admission.OPERATOR)
-                        self.say("admitted by the operator", always=True)
-                    if self._stage in {Stage.DRAINING, Stage.DRAINED} or self.wishes.drain is not None:
-                        self.wishes.drain, self.wishes.cancel_drain = None, True
-                case AppointWriter():
-                    self._check_appoint(command.writer)
-                    if command.writer != self._appointed:
-                        log.info("the operator appoints %s as the writer", command.writer)
-                    self._appointed = command.writer
-                    self._choose_writer()
-                case Drain():
-                    if self._stage not in _SERVER_STAGES:
-                        raise Refused(f"stage {self._stage}: there is nothing to drain")
-                    if self._stage is Stage.RUNNING:
-                        self.wishes.drain, self.wishes.cancel_drain = command.seconds, False
-                        self._begin_drain()
-                case Stop():
-                    self.request_stop("the operator's /stop")
-                case _:
-                    raise Refused(f"{type(command).__name__} is not known to this version")
-            self._epoch = command.epoch
-            self.changed.notify_all()
+    def obeyed(self, epoch: int) -> None:
+        self._epoch = epoch
+        self.changed.notify_all()
 
-    def _grant(self, grant: Grant) -> None:
-        if self._stage is not Stage.WAITING or self.wishes.start is not None:
-            raise Refused(f"stage {self._stage}: a grant is for a waiting member")
-        for address in (grant.address, *grant.peers):
-            if not is_address(address):
-                raise Refused(f"{address!r} is not an IPv4 address")
-        if grant.peers:
-            self.peers.add(grant.peers)
-            self.say(f"granted to join {', '.join(grant.peers)}; waiting for an answer from there")
-            return
-        if self._disk.directory is Directory.INCOMPLETE:
-            raise Refused(f"this directory may never seed a cluster: {self._disk.note}")
-        if grant.position != self._disk.position:
-            raise Refused(
-                f"the grant is for position {grant.position or 'none'}, this member has {self._disk.position or 'none'}"
-            )
-        live = live_members(self.peers.heard(STALE_SECONDS))
-        if live:
-            where = ", ".join(one.address for one in live)
-            raise Refused(f"a Primary component is alive at {where}: bootstrapping another one would split the cluster")
-        address = self.settings.bind_address or grant.address
-        self.wishes.start = Start(address, (), self._disk.position)
-        log.info(
-            "granted to bootstrap in epoch %d from position %s",
-            grant.epoch,
-            self._disk.position or "none (empty directory)",
-        )
+    def let_in(self, by: Admission, drain_seconds: float, *, allow_donor: bool) -> None:
+        """Admit; takes a drain back."""
+        self._drain_seconds, self._allow_donor = drain_seconds, allow_donor
+        if self._admission is not by:
+            self._admit(by)
+            self.say(f"admitted by the {by}", always=True)
+        if self._stage in {Stage.DRAINING, Stage.DRAINED} or self.wishes.drain is not None:
+            self.wishes.drain, self.wishes.cancel_drain = None, True
 
-    def _check_admit(self) -> None:
-        wsrep = self.wsrep
-        if self._stage not in _SERVER_STAGES or self.wishes.stop:
-            raise Refused(f"stage {self._stage}: only a running member can be admitted")
-        if wsrep is None or not wsrep.is_synced:
-            raise Refused(f"not Synced in a Primary component: {_headline(wsrep) if wsrep else 'mariadbd does not answer'}")
-        if wsrep.state_uuid == ZERO_UUID:
-            raise Refused("the state UUID is zeros though mariadbd says Synced: its data may differ from the others'")
+    def appoint(self, writer: str) -> None:
+        """Take the operator's word for who the writer is; what agents said before it does not count any more."""
+        self._appointed_at = time.monotonic()
+        if writer != self._role.writer:
+            log.info("the operator appoints %s as the writer (was %s)", writer, self._role.writer or "none")
+            terms = [one.status.term for one in self.peers.heard(STALE_SECONDS)]
+            self._role = Role(writer, max([self._role.term, *terms]) + 1)
+        self._choose_writer()
 
-    def _check_appoint(self, writer: str) -> None:
-        wsrep = self.wsrep
-        if not writer:
-            raise Refused("the writer's name is empty; expected a wsrep node name")
-        if wsrep is not None and wsrep.members and writer not in wsrep.members:
-            raise Refused(f"{writer} is not in this member's component: {', '.join(wsrep.members)}")
+    def begin_drain(self, seconds: float) -> None:
+        """From this instant the proxy is told to send nobody, before Life takes the first step."""
+        self.wishes.drain, self.wishes.cancel_drain = seconds, False
+        self._stage, self._since = Stage.DRAINING, time.monotonic()
+        self._choose_writer()
 
     def _admit(self, by: Admission) -> None:
         self._admission, self._admitted_at = by, time.monotonic()
         self._choose_writer()
         self.changed.notify_all()
-
-    def _begin_drain(self) -> None:
-        """From this instant the proxy is told to send nobody, before Life takes the first step."""
-        self._stage, self._since = Stage.DRAINING, time.monotonic()
-        self._choose_writer()
 
     # The writer -------------------------------------------------------------------------------------------------------
 
@@ -361,33 +290,33 @@ class Member:
         wsrep = self._wsrep if self.is_alive else None
         is_out = self._stage in _OUT_OF_SERVICE or bool(self.wishes.stop)
         is_doubtful = time.monotonic() - self._thawed_at < DOUBT_SECONDS
-        return Seen(self.settings.name, self.is_admitted, is_out, wsrep, self._writer, is_doubtful)
+        return Seen(self.settings.name, self.is_admitted, is_out, wsrep, self._role, is_doubtful)
 
     def _others(self) -> list[Seen]:
-        return [
-            Seen(
-                one.status.name,
-                one.status.admission is not Admission.NONE,
-                one.status.stage in _OUT_OF_SERVICE,
-                one.status.wsrep,
-                one.status.writer,
-            )
-            for one in self.peers.heard(STALE_SECONDS)
-        ]
+        return [seen for one in self.peers.heard(STALE_SECONDS) if (seen := self._seen(one)) is not None]
+
+    def _seen(self, one: Heard) -> Seen | None:
+        status = one.status
+        if status.name == self._role.writer and time.monotonic() - one.age < self._appointed_at:
+            return None  # said before the appointment: the operator has admitted it since, or taken its drain back
+        return Seen(
+            status.name,
+            status.admission is not Admission.NONE,
+            status.stage in _OUT_OF_SERVICE,
+            status.wsrep,
+            Role(status.writer, status.term),
+        )
 
     def _choose_writer(self) -> None:
-        own = self._own()
         settled = time.monotonic() - self._view_at > SETTLE_SECONDS
-        chosen = choose_writer(own, self._others(), self._appointed, self._writer, settled=settled)
-        if self._appointed and chosen != self._appointed:
-            log.info("the appointed writer %s is out of service; its appointment is over", self._appointed)
-            self._appointed = ""
-        if chosen != self._writer:
-            log.info("writer: %s (was %s)", chosen or "none", self._writer or "none")
-        self._writer = chosen
+        chosen = choose_writer(self._own(), self._others(), settled=settled)
+        if chosen.writer != self._role.writer:
+            log.info("writer: %s (was %s), term %d", chosen.writer or "none", self._role.writer or "none", chosen.term)
+        self._role = chosen
 
 
-def _headline(wsrep: Wsrep) -> str:
+def headline(wsrep: Wsrep) -> str:
+    """The parts of a status whose change is an event."""
     return (
         f"{wsrep.local_state_comment}, {wsrep.cluster_status}, {wsrep.cluster_size} members, "
         f"ready {'ON' if wsrep.ready else 'OFF'}, state UUID {wsrep.state_uuid}"

@@ -84,11 +84,16 @@ class Peers:
         return sorted(fresh, key=lambda one: one.status.name)
 
     async def poll(self) -> None:
-        """Ask every address for its status, for ever."""
+        """Ask every address for its status, for ever. A dead one takes its time without holding up the others."""
+        asked: dict[str, asyncio.Task[None]] = {}
         while True:
-            started = time.monotonic()
-            await asyncio.gather(*(self._ask(address) for address in self.addresses()))
-            await asyncio.sleep(max(0.05, INTERVAL - (time.monotonic() - started)))
+            for address in self.addresses():
+                last = asked.get(address)
+                if last is None or last.done():
+                    if last is not None:
+                        last.result()  # _ask() handles what may happen; anything else is a bug and ends the agent
+                    asked[address] = asyncio.create_task(self._ask(address))
+            await asyncio.sleep(INTERVAL)
 
     async def _ask(self, address: str) -> None:
         try:

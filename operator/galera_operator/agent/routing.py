@@ -16,6 +16,17 @@ SYNCED, JOINED, DONOR = 4, 3, 2
 
 
 @dataclass(frozen=True, slots=True)
+class Role:
+    """Who is the writer, and the how-manieth choice that is."""
+
+    writer: str
+    term: int
+
+
+NO_ROLE = Role("", 0)
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """One member as its agent tells it: ourselves, or a peer that answered within `STALE_SECONDS`."""
 
@@ -23,7 +34,7 @@ class Seen:
     admitted: bool
     draining: bool
     wsrep: Wsrep | None
-    writer: str = ""
+    role: Role = NO_ROLE
     is_doubtful: bool = False
     """Ourselves only: mariadbd or this container was frozen just now. A thawed member still says Synced and Primary for
     seconds after the others have gone on without it."""
@@ -69,36 +80,34 @@ def writability(own: Seen, wsrep_age: float, others: Sequence[Seen], writer: str
     return Answer(200, "the writer")
 
 
-def choose_writer(own: Seen, others: Sequence[Seen], appointed: str, current: str, *, settled: bool = True) -> str:
-    """Choose the one member that the write port routes to; every agent comes to the same answer.
+def choose_writer(own: Seen, others: Sequence[Seen], *, settled: bool = True) -> Role:
+    """Choose the one member that the write port routes to; all agents come to the same answer within a few looks.
 
-    The operator's appointment counts while that member is in the component and not known to be out of service. Else the one
-    that is the writer already, as this agent or the others have it (the lowest where they disagree), so that a returning
-    member does not take the role back. Else the lowest member that serves. Empty: none, or this member is not in a
-    Primary component and has no say.
+    1. The latest choice (the highest term; of two alike the lower name) that any agent knows, while that member is in the
+       component and not known to be out of service: so an appointment spreads also from one agent to the others, and a
+       returning member follows instead of taking the role back.
+    2. Else a new choice: the lowest member that serves, a Synced one before one that donates.
+    No name: nobody serves, or this member is not in a Primary component and has no say.
 
     Args:
-        own: This member.
+        own: This member, with its present view of the role.
         others: The peers that have answered in the last `STALE_SECONDS`.
-        appointed: The operator's choice, empty for none.
-        current: The writer as this agent has it, empty for none.
-        settled: False for some seconds after the component changed: a member in it that has not been heard yet may be
+        settled: False for some seconds after the component changed: a member in it that has not been heard yet may know
             the writer, so a new one is not made up before it could answer. (An arbitrator, garbd, never answers.)
     """
     if own.wsrep is None or not own.wsrep.is_primary or own.wsrep.state_uuid == ZERO_UUID:
-        return ""
+        return Role("", own.role.term)
     component = _component(own, others)
     everyone = [own, *component]
-    if appointed and _may_stay(appointed, own, component):
-        return appointed
-    claims = {current} | {other.writer for other in component if _is_usable(other)}
-    claims = {name for name in claims if name and _may_stay(name, own, component)}
-    if claims:
-        return min(claims, key=slot_order)
+    known = [one.role for one in everyone if one.role.writer and _may_stay(one.role.writer, own, component)]
+    if known:
+        latest = max(role.term for role in known)
+        return min((role for role in known if role.term == latest), key=lambda role: slot_order(role.writer))
     if not settled and not set(own.wsrep.members) <= {one.name for one in everyone}:
-        return ""
+        return Role("", own.role.term)
     fit = [one.name for one in everyone if _is_fit(one)] or [one.name for one in everyone if _is_usable(one)]
-    return min(fit, key=slot_order, default="")
+    term = max(one.role.term for one in everyone)
+    return Role(min(fit, key=slot_order), term + 1) if fit else Role("", term)
 
 
 def slot_order(name: str) -> tuple[str, int, str]:

@@ -15,13 +15,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from galera_operator.agent.commands import Refused, obey
+from galera_operator.agent.member import Member
 from galera_operator.core.agent_api import PATHS, BadMessage, command_from_json
-
-if TYPE_CHECKING:
-    from galera_operator.agent.member import Member
 
 log = logging.getLogger(__name__)
 
@@ -35,10 +33,6 @@ HAPROXY_LINE_SECONDS = 0.1
 
 
 _Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Refused(Exception):
-    """A command whose premise does not hold; the sentence goes back with 409."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +200,7 @@ class Server:
             raise _Bad(HTTPStatus.UNAUTHORIZED, reason)
         try:
             command = command_from_json(request.path, request.body)
-            self._member.obey(command)
+            obey(self._member, command)
         except BadMessage as error:
             log.warning("refused %s from %s: %s", request.path, peer, error)
             raise _Bad(HTTPStatus.BAD_REQUEST, str(error)) from error

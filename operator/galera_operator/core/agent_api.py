@@ -143,6 +143,8 @@ class AgentStatus:
     """The highest lease epoch this agent has obeyed."""
     note: str
     """One human sentence: what it does or waits for now, or why the last thing failed. No secret."""
+    term: int = 0
+    """How often the writer has changed, as this agent knows: among agents the `writer` with the highest term counts."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))

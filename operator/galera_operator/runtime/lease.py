@@ -95,7 +95,7 @@ class Lease:
         silent = now - self._foreign_since
         if stored.holder and silent < self._ttl:
             raise LeaseElsewhere(
-                f"operator {stored.holder} holds the lease (epoch {stored.epoch}), silent for {silent:.0f} s; "
-                f"it is taken over after {self._ttl:.0f} s of silence"
+                f"operator {stored.holder} holds the lease (epoch {stored.epoch}); "
+                f"this one waits, and takes over after {self._ttl:.0f} s of its silence"
             )
         self._write(Record(stored.version, self._holder, stored.epoch + 1, stored.memory), now)
