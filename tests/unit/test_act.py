@@ -72,7 +72,6 @@ def test_the_first_step_that_is_not_taken_ends_the_plan_and_says_why(fault):
     assert len(to.taken) == 1
 
 
-@pytest.mark.xfail(strict=True, reason="the first member that refuses hides the writer from those after it, tick after tick")
 def test_one_member_that_does_not_take_the_writer_does_not_keep_it_from_the_others():
     outcomes, to = do(APPOINT, to=Receivers(at_1=Unreachable("no answer")))
     assert "no answer" in outcomes[0].fault

@@ -62,6 +62,10 @@ def test_a_directory_called_usable_without_a_usable_position_never_seeds(at):
     assert paged(decide(cluster(waiting(1, at)), remembered())) == "data-gone"
 
 
+def test_a_position_in_a_directory_called_incomplete_never_seeds():
+    assert paged(decide(cluster(waiting(1, position(5), directory=Directory.INCOMPLETE)), Memory())) == "no-usable-copy"
+
+
 def test_two_histories_page_and_the_longer_one_does_not_win():
     plan = decide(cluster(waiting(1, position(900, A)), waiting(2, position(7, B))), Memory())
     assert paged(plan) == "diverged-histories"

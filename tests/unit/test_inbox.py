@@ -28,3 +28,19 @@ def test_waiting_ends_with_the_first_reason():
 
 def test_waiting_ends_without_a_reason_when_the_time_is_over():
     assert Inbox().take(within=0.01) == frozenset()
+
+
+def test_a_reason_for_later_comes_when_it_is_due_and_not_before():
+    inbox = Inbox()
+    inbox.put_later("recheck of a", 0.05)
+    assert inbox.take(within=0) == frozenset()
+    assert inbox.take(within=10) == {"recheck of a"}
+    assert inbox.take(within=0) == frozenset()
+
+
+def test_a_later_recheck_replaces_an_earlier_one():
+    inbox = Inbox()
+    inbox.put_later("recheck of a", 3600)
+    inbox.put_later("recheck of a", 0.01)
+    assert inbox.take(within=10) == {"recheck of a"}
+    assert inbox.take(within=0.02) == frozenset()

@@ -132,6 +132,10 @@ def test_a_scale_down_is_over_when_the_survivors_agree_on_the_smaller_size():
     assert remember(remembered(shrink=THIRD_LEAVES), seen).shrink is None
 
 
+def test_a_scale_down_on_the_way_to_an_even_smaller_size_is_over_just_the_same():
+    assert shrink_is_done(THIRD_LEAVES, cluster(member(1), member(2), wish=1))
+
+
 @pytest.mark.parametrize(
     "seen",
     [

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from galera_operator.core.spec import MAX_REPLICAS, MIN_REPLICAS, BadWish, Wish
 
@@ -89,12 +90,14 @@ def read_labels(service: str, labels: Mapping[str, str]) -> Labels | BadWish:
                 known = ", ".join(sorted(f"{PREFIX}{field.alias or name}" for name, field in Labels.model_fields.items()))
                 faults.append(f"there is no label {PREFIX}{label}; known are {known}")
             else:
-                faults.append(f"{PREFIX}{label} is {fault['input']!r}; expected {_HINTS.get(label, fault['msg'])}")
-        return BadWish(
-            "bad-label",
-            "; ".join(faults),
-            f"docker service update --label-add {PREFIX}{error.errors()[0]['loc'][0]}=... {service}",
-        )
+                faults.append(f"{PREFIX}{label} is {ours[label]!r}; expected {_HINTS.get(label, fault['msg'])}")
+        return BadWish("bad-label", "; ".join(faults), _remedy(service, error.errors()[0]))
+
+
+def _remedy(service: str, fault: ErrorDetails) -> str:
+    label = f"{PREFIX}{fault['loc'][0]}"
+    change = f"--label-rm {label}" if fault["type"] == "extra_forbidden" else f"--label-add {label}=..."
+    return f"docker service update {change} {service}"
 
 
 def wish_from(labels: Labels) -> Wish:

@@ -158,11 +158,14 @@ def _is_ours(service: Mapping[str, Any]) -> bool:
     """True for a service that a user gave to the operator: by label, or by the environment of the origin image."""
     spec = service["Spec"]
     labels = spec.get("Labels") or {}
-    if labels.get(f"{PREFIX}enable", "").lower() in {"false", "0", "no", "off"}:
+    container = spec["TaskTemplate"].get("ContainerSpec")
+    if container is None:
+        return False  # an engine plugin, not containers
+    enable = read_labels(spec["Name"], {key: value for key, value in labels.items() if key == f"{PREFIX}enable"})
+    if isinstance(enable, Labels) and not enable.enable:
         return False
     if any(key.startswith(PREFIX) for key in labels):
         return True
-    container = spec["TaskTemplate"].get("ContainerSpec") or {}
     if any(key.startswith(PREFIX) for key in container.get("Labels") or {}):
         return True
     env = dict(entry.partition("=")[::2] for entry in container.get("Env") or [])

@@ -40,9 +40,20 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
         case AdmitMember():
             members.send(step.address, token, Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor))
         case Appoint():
-            for _, address, incarnation in step.to:
-                members.send(address, token, AppointWriter(epoch, incarnation, step.writer))
+            _appoint(step, members, token, epoch)
         case DrainMember():
             members.send(step.address, token, Drain(epoch, step.incarnation, step.seconds))
         case Resize():
             engine.resize(step.service_id, step.version, step.after)
+
+
+def _appoint(step: Appoint, members: Members, token: str, epoch: int) -> None:
+    """Tell every member, also when one of them does not take it: it must not keep the writer from the others."""
+    faults = []
+    for slot, address, incarnation in step.to:
+        try:
+            members.send(address, token, AppointWriter(epoch, incarnation, step.writer))
+        except (Refused, Unreachable) as error:
+            faults.append(f"slot {slot}: {error}")
+    if faults:
+        raise Refused("; ".join(faults))

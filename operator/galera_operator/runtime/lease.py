@@ -53,6 +53,8 @@ class Lease:
             stored = self._store.load(self._cluster)
             if stored is None:
                 self._keep(self._store.create(self._cluster, Record(0, self._holder, 1, Memory())), now)
+            elif stored.holder == self._holder:
+                self._write(stored, now)  # a write of ours arrived and its answer was lost
             else:
                 self._take_over(stored, now)
         assert self._record is not None

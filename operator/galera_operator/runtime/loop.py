@@ -96,10 +96,12 @@ class Loop:
         if error is not None:
             logger.opt(exception=error).error("{}: a turn failed; this is a bug, please report it", name)
         if not self._stopping.is_set():
-            self._schedule.look_again(name, LATER if error else turn.result().recheck)
+            self._inbox.put_later(f"recheck of {name}", LATER if error else turn.result().recheck)
 
     def _forget(self, present: set[str]) -> None:
         for name in set(self._clusters) - present:
+            if not self._turns[name].done():
+                continue  # its turn still needs the lease; a later look finds it ended
             logger.info("{}: gone, or not ours to operate any more", name)
             self._clusters.pop(name).stop()
 

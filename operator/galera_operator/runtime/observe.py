@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Executor, wait
+from concurrent.futures import Executor, Future, wait
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Live, Member, Seat, Silence, Snapshot, Stopped, Task, Unseen
@@ -27,13 +27,19 @@ def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = D
     wait(asked.values(), timeout=deadline)
     seats = []
     for task, answer in asked.items():
-        if answer.done():
-            seats.append(Seat(task, answer.result()))
-        else:
-            answer.cancel()
-            seats.append(Seat(task, Unseen(f"no answer within {deadline:.0f} s")))
+        seats.append(Seat(task, _outcome(answer, deadline)))
     seats.sort(key=lambda seat: seat.slot)
     return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving)
+
+
+def _outcome(answer: Future[Member], deadline: float) -> Member:
+    if not answer.done():
+        answer.cancel()
+        return Unseen(f"no answer within {deadline:.0f} s")
+    error = answer.exception()
+    if error is not None:
+        return Unseen(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
+    return answer.result()
 
 
 def _member(task: Task, token: str, members: Members) -> Member:

@@ -1,8 +1,8 @@
-"""The clockwork: APScheduler puts words into the inbox, at fixed intervals and at asked-for moments."""
+"""The clockwork: APScheduler puts words into the inbox at fixed intervals."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 from apscheduler.schedulers.background import BackgroundScheduler
 
@@ -24,9 +24,3 @@ class Schedule:
 
     def stop(self) -> None:
         self._scheduler.shutdown(wait=False)
-
-    def look_again(self, cluster: str, seconds: float) -> None:
-        """Wake the loop for this cluster after so many seconds; a later call replaces an earlier one."""
-        at = datetime.now(UTC) + timedelta(seconds=seconds)
-        reason = f"recheck of {cluster}"
-        self._scheduler.add_job(self._inbox.put, "date", run_date=at, args=[reason], id=reason, replace_existing=True)
