@@ -14,9 +14,9 @@ from galera_operator.sandbox.api import Sandbox
 @pytest.fixture(scope="session")
 def sandbox() -> Iterator[Sandbox]:
     """Three nodes with all images. KEEP=1 leaves it up."""
+    Sandbox.prepare_images(ROOT)
     up = Sandbox.up(3)
     try:
-        up.build_images(ROOT)
         yield up
     finally:
         if not os.environ.get("KEEP"):

@@ -109,13 +109,13 @@ def test_sigterm_waits_for_a_transaction_and_exits_143_with_a_position(cluster: 
 
 
 def test_a_drained_member_without_sessions_stops_at_once(cluster: Cluster) -> None:
-    one = cluster.bootstrap(GALERA_PROXY_NOTICE="5")
+    one = cluster.bootstrap(GALERA_PROXY_NOTICE="3")
     one.drain(20)
     one.wait_stage(Stage.DRAINED, seconds=15)
     since = time.monotonic()
     one.sigterm()
     assert one.wait_exit(10) == 143
-    assert time.monotonic() - since < 4, "it does not wait for proxies again"
+    assert time.monotonic() - since < 3, "it does not wait for proxies again"
 
 
 def test_a_pool_that_pings_before_use_loses_no_transaction_to_a_drain(cluster: Cluster) -> None:
@@ -227,7 +227,7 @@ def test_a_frozen_mariadbd_gets_no_traffic_and_comes_back_when_another_confirms_
         return one.code("/ready") == 200
 
     wait_for("it is back", back, 30, lambda: one.log[-2000:])
-    assert all(names == ["db.2"] for names in seen), "it never says it is the writer again"
+    assert not [names for names in seen if "db.1" in names], "it never says again that it is the writer"
 
 
 def test_a_member_without_a_majority_gets_no_traffic_but_lives_and_stops_quickly(cluster: Cluster) -> None:
@@ -242,23 +242,6 @@ def test_a_member_without_a_majority_gets_no_traffic_but_lives_and_stops_quickly
     one.sigterm()
     assert one.wait_exit(15) == 143
     assert time.monotonic() - since < 6
-
-
-def test_the_health_check_turns_healthy_at_the_moment_of_admission(cluster: Cluster) -> None:
-    one = cluster.member(1).start()
-    one.grant()
-    one.wait_stage(Stage.RUNNING)
-    answered: list[tuple[int, float]] = []
-    held = threading.Thread(target=lambda: answered.append((one.http("GET", "/live?wait=20", seconds=25)[0], time.monotonic())))
-    held.start()
-    wait_for("the check is held for a while", lambda: one.status().since > 1)
-    assert answered == []
-    assert one.admit()[0] == 200
-    admitted = time.monotonic()
-    held.join(5)
-    [(status, at)] = answered
-    assert status == 200
-    assert at - admitted < 0.3
 
 
 def test_answers_come_at_once_also_while_hundreds_of_clients_say_nothing(cluster: Cluster) -> None:

@@ -7,6 +7,7 @@ before it writes. So the operator has nothing to lose, and two operators cannot 
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 from typing import Annotated, Any
 
@@ -18,6 +19,7 @@ from galera_operator.ports import Conflict, Record, Refused
 
 PREFIX = "galera-operator."
 LABEL = "galera.state"
+MAX_NAME = 64
 _TEXT = (
     "State of a Galera cluster, kept in this config's labels by galera-operator.\n"
     "Removing this config makes the operator forget which data is the cluster's: do it only when the data is gone for good.\n"
@@ -59,6 +61,12 @@ class SwarmStore:
         self._api = api
         self._ids: dict[str, str] = {}
 
+    @staticmethod
+    def config_name(cluster: str) -> str:
+        """The config's name; Docker allows 64 characters, so a long service name is cut and gets a digest of the whole."""
+        name = f"{PREFIX}{cluster}"
+        return name if len(name) <= MAX_NAME else f"{name[: MAX_NAME - 9]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
     def load(self, cluster: str) -> Record | None:
         raw = self._find(cluster)
         if raw is None:
@@ -82,7 +90,7 @@ class SwarmStore:
 
     def create(self, cluster: str, record: Record) -> Record:
         spec = {
-            "Name": f"{PREFIX}{cluster}",
+            "Name": self.config_name(cluster),
             "Data": base64.b64encode(_TEXT.encode()).decode(),
             "Labels": {LABEL: _json(record)},
         }
@@ -105,7 +113,7 @@ class SwarmStore:
         return stored
 
     def _find(self, cluster: str) -> dict[str, Any] | None:
-        name = f"{PREFIX}{cluster}"
+        name = self.config_name(cluster)
         known = self._ids.get(cluster)
         if known:
             try:

@@ -1,6 +1,6 @@
 """What to do next, and why: the whole policy, top to bottom, in the order in which it is asked.
 
-    Is the data in doubt?      -> page, do nothing
+    Is the data in doubt?      -> page, do nothing (doubt.py)
     Is nobody up?              -> elect (election.py), or wait until every copy has answered
     Is somebody serving?       -> admit, appoint the writer, invite who waits
     Is the size not as wished? -> one safe step (scaling.py)
@@ -11,11 +11,11 @@ sentence is the log line and the status line.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage, Wsrep
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, unwelcome_copy
 from galera_operator.core.election import elect
-from galera_operator.core.model import Memory, Seat, Silence, Snapshot, Unseen
+from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
-from galera_operator.core.position import ZERO_UUID, Directory
 from galera_operator.core.scaling import obstacle, predicted_victims, restlessness
 from galera_operator.core.spec import BadWish
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
@@ -39,16 +39,18 @@ def decide(seen: Snapshot, memory: Memory) -> Plan:
 
 def _next(seen: Snapshot, memory: Memory) -> Plan:
     if not seen.seats:
-        return Hold(f"Swarm has made no task of {seen.service.name} yet")
-    doubt = data_in_doubt(seen, memory) or not_ours(seen)
+        return bring_back(seen, memory)
+    doubt = data_in_doubt(seen, memory) or not_galera(seen)
     if doubt:
         return doubt
     if not seen.primaries:
-        return nobody_serves(seen, memory)
-    # What keeps the service up comes before what waits: a size under way must not hold up a new writer.
+        return locked_out(seen) or nobody_serves(seen, memory)
+    # What keeps the service up comes before what waits: neither one odd member nor a size under way holds up a new writer.
     return (
         let_in(seen, memory)
         or lead(seen)
+        or locked_out(seen)
+        or unwelcome_copy(seen)
         or invite(seen)
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
@@ -57,66 +59,18 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
     )
 
 
-def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
-    """Page when members that serve disagree about which data is the cluster's."""
-    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and _answers_queries(seat.wsrep)]
-    for seat, wsrep in serving:
-        if wsrep.state_uuid == ZERO_UUID:
-            return Page(
-                "state-uuid-zeros",
-                f"{seat.title} says {wsrep.local_state_comment} with a state UUID of zeros: it was started without its position, "
-                "its rows may differ",
-                "Take it out of service, compare its tables with the others', and let it join again from an empty directory.",
-            )
-    histories = {wsrep.state_uuid: seat for seat, wsrep in serving}
-    if len(histories) > 1:
-        told = " and ".join(f"{seat.title} in {uuid}" for uuid, seat in sorted(histories.items()))
-        return Page(
-            "split-brain",
-            f"two Primary components are alive: {told}; writes go to both",
-            "Stop the applications, decide which history to keep, stop the members of the other and let them join it.",
-        )
-    for uuid, seat in histories.items():
-        if memory.uuid and uuid != memory.uuid:
-            return Page(
-                "foreign-history",
-                f"{seat.title} serves state UUID {uuid}, recorded for {seen.service.name} is {memory.uuid}",
-                f"If the new data is the right one: docker config rm galera-operator.{seen.service.name}; "
-                "else bring back the recorded data.",
-            )
-    for seat in seen.stopped:
-        agent = seat.agent
-        foreign = agent and agent.directory is Directory.USABLE and agent.position and agent.position.uuid not in histories
-        if foreign and histories and agent and agent.position and agent.stage is Stage.WAITING:
-            return Page(
-                "foreign-history",
-                f"{seat.title} holds {agent.position}, another history than the Primary component's; joining would erase it",
-                "Decide which to keep; to give up this copy, empty the data directory of that member by hand.",
-            )
-    return None
-
-
-def _answers_queries(wsrep: Wsrep) -> bool:
-    """True for a Synced member, and for a donor: that one serves as well, and its history counts as much."""
-    return wsrep.ready and wsrep.local_state in {2, 3, 4}
-
-
-def not_ours(seen: Snapshot) -> Page | None:
-    """Page when the operator has no way in: another secret, or a service whose tasks all run and have no agent."""
-    for seat in seen.unseen:
-        if isinstance(seat.member, Unseen) and seat.member.kind is Silence.NO_LOGIN:
-            return Page(
-                "wrong-secret",
-                f"{seat.title} was not seen: {seat.member.cause}",
-                "Give the operator's service the secret galera_token that the database's service has.",
-            )
-    if all(isinstance(s.member, Unseen) and s.member.kind is Silence.NO_AGENT and s.task.is_running for s in seen.seats):
-        return Page(
-            "not-galera",
-            f"every task of {seen.service.name} runs, but nothing listens on the member agent's port: not a Galera member image",
-            f"Use the member image, or remove the labels: docker service update --label-rm galera.replicas {seen.service.name}",
-        )
-    return None
+def bring_back(seen: Snapshot, memory: Memory) -> Plan:
+    """No task at all: Swarm has not made them yet, or somebody scaled to 0 by hand although the label wishes for members."""
+    service = seen.service
+    if service.replicas or not seen.wanted:
+        return Hold(f"Swarm has made no task of {service.name} yet")
+    if seen.leaving:
+        return Hold(f"{service.name} was scaled to 0; its old tasks are still ending", SOON)
+    copies = max(memory.ledger, default=1)
+    return Act(
+        (Resize(service.id, service.version, 0, copies),),
+        f"{service.name} was scaled to 0, but {seen.wanted} members are wished: every copy comes back, to find the newest",
+    )
 
 
 def nobody_serves(seen: Snapshot, memory: Memory) -> Plan:

@@ -90,4 +90,4 @@ def restlessness(seat: Seat) -> str | None:
                 return "is desynchronised on purpose (a backup?)"
             return None if agent.stage in _CALM else f"is {agent.stage}"
         case stopped:
-            return f"is {stopped.agent.stage}: {stopped.agent.note}"
+            return f"is {stopped.agent.stage}: {stopped.agent.note}" if stopped.agent.note else f"is {stopped.agent.stage}"

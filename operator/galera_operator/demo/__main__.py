@@ -14,7 +14,7 @@ from rich.console import Console
 from galera_operator.demo.load_process import LoadDied
 from galera_operator.demo.report import faults, report
 from galera_operator.demo.scenario import Demo
-from galera_operator.demo.stack import DATABASE, Stack
+from galera_operator.demo.stack import DATABASE, REPOSITORY, Stack
 from galera_operator.demo.swarm import NotAnswered
 from galera_operator.demo.timeline import Timeline
 from galera_operator.demo.voice import Voice
@@ -60,6 +60,8 @@ def _refuse_what_is_up(voice: Voice) -> int:
 def _demo(voice: Voice, *, keep: bool) -> int:
     timeline, sandbox = Timeline(), None
     try:
+        with timeline.step("images"):
+            Sandbox.prepare_images(REPOSITORY, voice.say)
         with timeline.step(f"sandbox: a swarm of {NODES} nodes"):
             sandbox = Sandbox.up(NODES, say=voice.say)
         return _run(sandbox, timeline, voice)

@@ -11,7 +11,7 @@ from galera_operator.demo.load_process import LoadProcess
 from galera_operator.demo.operator_log import Follower, Said
 from galera_operator.demo.pages import Visitor, fault, fetch, install_where_asked
 from galera_operator.demo.report import Outcome
-from galera_operator.demo.stack import DATABASE, OPERATOR, PROXY, REPOSITORY, WORDPRESS, WRITE_PORT, Stack
+from galera_operator.demo.stack import DATABASE, OPERATOR, PROXY, WORDPRESS, WRITE_PORT, Stack
 from galera_operator.demo.swarm import NotAnswered, TaskSeen, Watch
 from galera_operator.demo.tally import Failure, Result
 from galera_operator.demo.timeline import Timeline
@@ -70,8 +70,6 @@ class Demo:
             return Outcome(result, pages, verify.verify(result, found), max(0, len(self._watch.ever) - wished))
 
     def _prepare(self, undo: ExitStack) -> None:
-        with self._timeline.step("images"):
-            self._sandbox.build_images(REPOSITORY, self._voice.say)
         with self._timeline.step("stack deployed"):
             self.stack.deploy()
         self._watch.start()

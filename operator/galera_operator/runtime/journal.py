@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
+
 from galera_operator.core.model import Memory, Snapshot
 from galera_operator.core.plan import Plan
 from galera_operator.runtime.act import Outcome
@@ -29,7 +31,13 @@ class Journal:
         """Append one moment: what was seen and remembered, what was decided, what became of it."""
         if self._directory is None:
             return
-        path = self._directory / f"{seen.service.name}.jsonl"
+        try:
+            self._append(self._directory / f"{seen.service.name}.jsonl", seen, memory, plan, outcomes, epoch)
+        except OSError as error:
+            # The record of what was done must not stop what has to be done.
+            logger.warning("{}: the journal could not be written: {}", seen.service.name, error)
+
+    def _append(self, path: Path, seen: Snapshot, memory: Memory, plan: Plan, outcomes: Sequence[Outcome], epoch: int) -> None:
         if path.exists() and path.stat().st_size > MAX_BYTES:
             path.replace(path.with_suffix(".jsonl.1"))
         moment = {

@@ -1,0 +1,92 @@
+"""What the operator must not decide: each of these questions answers with a page, or with None when there is no such doubt."""
+
+from __future__ import annotations
+
+from galera_operator.core.agent_api import Stage, Wsrep
+from galera_operator.core.model import Memory, Silence, Snapshot, Unseen
+from galera_operator.core.plan import Page
+from galera_operator.core.position import ZERO_UUID, Directory
+
+
+def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
+    """Page when members that serve disagree about which data is the cluster's."""
+    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and _answers_queries(seat.wsrep)]
+    for seat, wsrep in serving:
+        if wsrep.state_uuid == ZERO_UUID:
+            return Page(
+                "state-uuid-zeros",
+                f"{seat.title} says {wsrep.local_state_comment} with a state UUID of zeros: it was started without its position, "
+                "its rows may differ",
+                "Take it out of service, compare its tables with the others', and let it join again from an empty directory.",
+            )
+    histories = {wsrep.state_uuid: seat for seat, wsrep in serving}
+    if len(histories) > 1:
+        told = " and ".join(f"{seat.title} in {uuid}" for uuid, seat in sorted(histories.items()))
+        return Page(
+            "split-brain",
+            f"two Primary components are alive: {told}; writes go to both",
+            "Stop the applications, decide which history to keep, stop the members of the other and let them join it.",
+        )
+    for uuid, seat in histories.items():
+        if memory.uuid and uuid != memory.uuid:
+            return Page(
+                "foreign-history",
+                f"{seat.title} serves state UUID {uuid}, recorded for {seen.service.name} is {memory.uuid}",
+                f"If the new data is the right one: docker config rm galera-operator.{seen.service.name}; "
+                "else bring back the recorded data.",
+            )
+    return None
+
+
+def unwelcome_copy(seen: Snapshot) -> Page | None:
+    """Page when a member that waits to join holds data that joining would erase: another history, or newer write-sets."""
+    serving = [seat.wsrep for seat in seen.primaries if seat.wsrep and _answers_queries(seat.wsrep)]
+    for seat in seen.stopped:
+        agent = seat.agent
+        if not serving or agent is None or agent.stage is not Stage.WAITING:
+            continue
+        if agent.directory is not Directory.USABLE or agent.position is None:
+            continue
+        if agent.position.uuid not in {wsrep.state_uuid for wsrep in serving}:
+            return Page(
+                "foreign-history",
+                f"{seat.title} holds {agent.position}, another history than the Primary component's; joining would erase it",
+                "Decide which to keep; to give up this copy, empty the data directory of that member by hand.",
+            )
+        newest = max(wsrep.last_committed for wsrep in serving)
+        if agent.position.seqno > newest:
+            return Page(
+                "copy-ahead",
+                f"{seat.title} holds {agent.position}, but the Primary component is only at {newest}: it was started from an "
+                "older copy, and acknowledged writes are only in the waiting one",
+                "Stop the applications, save that data directory, and decide which of the two goes on.",
+            )
+    return None
+
+
+def _answers_queries(wsrep: Wsrep) -> bool:
+    """True for a Synced member, and for a donor: that one serves as well, and its history counts as much."""
+    return wsrep.ready and wsrep.local_state in {2, 3, 4}
+
+
+def locked_out(seen: Snapshot) -> Page | None:
+    """Page when a database refuses the operator's account: the secrets differ."""
+    for seat in seen.unseen:
+        if isinstance(seat.member, Unseen) and seat.member.kind is Silence.NO_LOGIN:
+            return Page(
+                "wrong-secret",
+                f"{seat.title} was not seen: {seat.member.cause}",
+                "Give the operator's service the secret galera_token that the database's service has.",
+            )
+    return None
+
+
+def not_galera(seen: Snapshot) -> Page | None:
+    """Page when every task runs and none has an agent: the labels are on a service that this operator cannot operate."""
+    if all(isinstance(s.member, Unseen) and s.member.kind is Silence.NO_AGENT and s.task.is_running for s in seen.seats):
+        return Page(
+            "not-galera",
+            f"every task of {seen.service.name} runs, but nothing listens on the member agent's port: not a Galera member image",
+            f"Use the member image, or remove the labels: docker service update --label-rm galera.replicas {seen.service.name}",
+        )
+    return None
