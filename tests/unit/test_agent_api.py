@@ -57,6 +57,40 @@ def test_a_status_without_one_of_its_keys_is_refused_with_the_keys_name(key):
 
 
 @pytest.mark.parametrize("part", ["wsrep", "transfer", "position"])
+def test_a_status_with_an_incomplete_part_is_refused_with_the_keys_name(part):
+    raw = json.loads(FULL.to_json())
+    for key in list(raw[part]):
+        less = raw | {part: {name: value for name, value in raw[part].items() if name != key}}
+        with pytest.raises(BadMessage, match=f"'{key}' is missing"):
+            AgentStatus.from_json(json.dumps(less))
+
+
+def test_a_status_of_a_newer_agent_is_understood_without_what_it_adds():
+    raw = json.loads(FULL.to_json())
+    newer = raw | {"color": "red", "wsrep": raw["wsrep"] | {"extra": 1}, "transfer": raw["transfer"] | {"extra": 1}}
+    assert AgentStatus.from_json(json.dumps(newer)) == FULL
+
+
+def test_a_position_with_more_in_it_is_refused():
+    raw = json.loads(FULL.to_json())
+    with pytest.raises(BadMessage, match="unknown key 'extra'"):
+        AgentStatus.from_json(json.dumps(raw | {"position": raw["position"] | {"extra": 1}}))
+
+
+@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
+def test_a_command_reads_back_what_it_writes(path, command):
+    assert command_from_json(path, command_to_json(command)) == command
+
+
+@pytest.mark.parametrize("key", json.loads(FULL.to_json()).keys())
+def test_a_status_without_one_of_its_keys_is_refused_with_the_keys_name(key):
+    raw = json.loads(FULL.to_json())
+    del raw[key]
+    with pytest.raises(BadMessage, match=f"'{key}' is missing"):
+        AgentStatus.from_json(json.dumps(raw))
+
+
+@pytest.mark.parametrize("part", ["wsrep", "transfer", "position"])
 def test_a_status_with_an_incomplete_or_longer_part_is_refused_with_the_keys_name(part):
     raw = json.loads(FULL.to_json())
     for key in list(raw[part]):

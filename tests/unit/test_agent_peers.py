@@ -8,7 +8,7 @@ from builders import A, B, status, wsrep
 
 from galera_operator.agent.drain import cut_sql, end_idle_sql, threshold_after
 from galera_operator.agent.peers import Component, Heard, find_component, live_members
-from galera_operator.agent.watch import incoming_hosts, parse_wsrep
+from galera_operator.agent.watch import incoming_hosts
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.position import ZERO_UUID, Position
 
@@ -68,31 +68,6 @@ def test_one_state_transfer_at_a_time(busy: Heard) -> None:
     assert isinstance(found, Component)
     assert "db.2" in found.busy
     assert "db.2" not in found.donors
-
-
-def test_the_status_that_mariadbd_tells_is_understood() -> None:
-    told = {
-        "wsrep_ready": "ON",
-        "wsrep_connected": "ON",
-        "wsrep_cluster_status": "Primary",
-        "wsrep_local_state": "4",
-        "wsrep_local_state_comment": "Synced",
-        "wsrep_cluster_state_uuid": A,
-        "wsrep_cluster_conf_id": "18446744073709551615",
-        "wsrep_cluster_size": "2",
-        "wsrep_last_committed": "77",
-        "wsrep_local_recv_queue": "0",
-        "wsrep_flow_control_paused": "0.25",
-        "wsrep_desync_count": "0",
-    }
-    made = parse_wsrep(told, ("db.2", "db.1"))
-    assert made is not None
-    assert made.is_synced
-    assert (made.members, made.flow_control_paused, made.conf_id) == (("db.1", "db.2"), 0.25, 18446744073709551615)
-    before = parse_wsrep({"wsrep_cluster_status": "Disconnected", "wsrep_local_state": "0", "wsrep_cluster_state_uuid": ""}, ())
-    assert before is not None
-    assert before.state_uuid == ZERO_UUID
-    assert parse_wsrep({"wsrep_ready": "OFF"}, ()) is None
 
 
 def test_peers_are_read_from_incoming_addresses() -> None:

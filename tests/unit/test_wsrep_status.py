@@ -34,6 +34,11 @@ def test_a_member_outside_any_group_is_not_primary():
     assert not wsrep_from_status(rows, ()).is_primary
 
 
+def test_before_the_first_group_the_state_uuid_is_told_as_zeros():
+    rows = ROWS | {"wsrep_cluster_state_uuid": "", "wsrep_local_state_uuid": "", "wsrep_local_state": "0"}
+    assert wsrep_from_status(rows, ()).state_uuid == ZEROS
+
+
 def test_a_member_whose_own_history_differs_from_its_components_counts_as_zeros():
     assert wsrep_from_status(ROWS | {"wsrep_local_state_uuid": B}, ()).state_uuid == ZEROS
 

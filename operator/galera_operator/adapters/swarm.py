@@ -109,7 +109,8 @@ class SwarmEngine:
             )
         for key in _ROOT_PASSWORD:
             if env.get(key):
-                alias = env.get("DB_SERVICE_NAME") or (name if env.get("GALERA_SERVICE") else "")
+                told = env.get("GALERA_SERVICE", "")  # usually a template that Swarm fills in with the service's name
+                alias = env.get("DB_SERVICE_NAME") or (name if "{{" in told else told)
                 return token_from_root_password(env[key], alias), None
         return "", BadWish(
             "missing-secret",

@@ -11,8 +11,8 @@ from galera_operator.agent.disk import bytes_in
 from galera_operator.agent.drain import COUNT_SESSIONS
 from galera_operator.agent.member import Member
 from galera_operator.agent.sql import Client, SqlError, Unreachable
-from galera_operator.core.agent_api import Stage, Transfer, Wsrep
-from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.agent_api import Stage, Transfer
+from galera_operator.core.wsrep_status import STATUS_NAMES, wsrep_from_status
 
 log = logging.getLogger(__name__)
 
@@ -20,12 +20,9 @@ INTERVAL = 0.25
 SESSIONS_EVERY = 4
 TRANSFER_SECONDS = 2.0
 
-_STATUS = (
-    "wsrep_ready", "wsrep_connected", "wsrep_cluster_status", "wsrep_local_state", "wsrep_local_state_comment",
-    "wsrep_cluster_state_uuid", "wsrep_cluster_conf_id", "wsrep_cluster_size", "wsrep_last_committed",
-    "wsrep_local_recv_queue", "wsrep_flow_control_paused", "wsrep_desync_count", "wsrep_incoming_addresses",
-)  # fmt: skip
-STATUS_SQL = f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in _STATUS)})"
+STATUS_SQL = (
+    f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in (*STATUS_NAMES, 'wsrep_incoming_addresses'))})"
+)
 MEMBERS_SQL = "SELECT NAME FROM information_schema.WSREP_MEMBERSHIP"
 
 _STAGES: Mapping[str, tuple[str, str]] = {
@@ -40,27 +37,6 @@ _STAGES: Mapping[str, tuple[str, str]] = {
     "Initiating SST/IST transfer on DONOR side": ("donor", "starting"),
     "Bypassing the SST for IST": ("donor", "sending missed write-sets"),
 }
-
-
-def parse_wsrep(status: Mapping[str, str], members: tuple[str, ...]) -> Wsrep | None:
-    """Build the wsrep status from variable names (lower case) and values; None where the provider is not loaded yet."""
-    if "wsrep_local_state" not in status or "wsrep_cluster_status" not in status:
-        return None
-    return Wsrep(
-        ready=status.get("wsrep_ready") == "ON",
-        connected=status.get("wsrep_connected") == "ON",
-        cluster_status=status["wsrep_cluster_status"],
-        local_state=int(status["wsrep_local_state"]),
-        local_state_comment=status.get("wsrep_local_state_comment", ""),
-        state_uuid=status.get("wsrep_cluster_state_uuid") or ZERO_UUID,
-        conf_id=int(status.get("wsrep_cluster_conf_id") or 0),
-        cluster_size=int(status.get("wsrep_cluster_size") or 0),
-        last_committed=int(status.get("wsrep_last_committed") or 0),
-        queue=int(status.get("wsrep_local_recv_queue") or 0),
-        flow_control_paused=float(status.get("wsrep_flow_control_paused") or 0),
-        desync_count=int(status.get("wsrep_desync_count") or 0),
-        members=tuple(sorted(members)),
-    )
 
 
 def incoming_hosts(text: str) -> list[str]:
@@ -98,7 +74,8 @@ class Watcher(threading.Thread):
         rows = self._client.query(STATUS_SQL)
         status = {row[0].lower(): row[1] for row in rows if len(row) == 2}
         members = tuple(row[0] for row in self._client.query(MEMBERS_SQL) if row and row[0])
-        self._member.saw_wsrep(parse_wsrep(status, members))
+        is_loaded = "wsrep_local_state" in status  # the provider tells nothing before it has started
+        self._member.saw_wsrep(wsrep_from_status(status, members) if is_loaded else None)
         self._member.peers.add(incoming_hosts(status.get("wsrep_incoming_addresses", "")))
         if with_sessions and self._member.stage is not Stage.DRAINING:
             sessions, in_flight = self._client.query(COUNT_SESSIONS)[0]

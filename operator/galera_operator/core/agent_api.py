@@ -1,7 +1,7 @@
 """What the operator and a member agent say to each other: the values, their JSON, and the names of the HTTP paths.
 
-Both sides import this module, so there is one description of the interface. Reading is strict: an unknown or missing key is
-refused with its name, because a half-understood answer about data is worse than none.
+Both sides import this module, so there is one description of the interface. Reading is strict: a missing key or a wrong type
+is refused with its name, in a command an unknown key too, because a half-understood word about data is worse than none.
 """
 
 from __future__ import annotations
@@ -153,19 +153,22 @@ class AgentStatus:
     def from_json(cls, text: str | bytes) -> AgentStatus:
         """Read an agent's answer.
 
+        Keys that this version does not know are left out: during a rolling update members of two versions have to
+        understand each other. What it does know has to be there and right.
+
         Raises:
             BadMessage: not JSON, or not of this shape.
         """
         return cls(
             **_exact(
                 cls,
-                _object(text),
+                _known(cls, _object(text)),
                 stage=Stage,
                 directory=Directory,
                 admission=Admission,
                 position=_position,
-                wsrep=lambda raw: None if raw is None else Wsrep(**_exact(Wsrep, raw, members=_texts)),
-                transfer=lambda raw: None if raw is None else Transfer(**_exact(Transfer, raw)),
+                wsrep=lambda raw: None if raw is None else Wsrep(**_exact(Wsrep, _known(Wsrep, raw), members=_texts)),
+                transfer=lambda raw: None if raw is None else Transfer(**_exact(Transfer, _known(Transfer, raw))),
             )
         )
 
@@ -296,6 +299,12 @@ def _is_finite(number: float) -> bool:
         return math.isfinite(number)
     except OverflowError:
         return False  # a whole number beyond what a float holds
+
+
+def _known(kind: type, raw: object) -> object:
+    """Leave out the keys that this version does not know."""
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in raw.items() if key in names} if isinstance(raw, dict) else raw
 
 
 def _exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:

@@ -47,7 +47,7 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
         raise StatusUnreadable(f"the server has no status {missing[0]}; is wsrep_on set and the Galera provider loaded?")
     try:
         local_state = int(rows["wsrep_local_state"])
-        cluster_uuid, local_uuid = rows["wsrep_cluster_state_uuid"], rows["wsrep_local_state_uuid"]
+        cluster_uuid, local_uuid = rows["wsrep_cluster_state_uuid"] or ZERO_UUID, rows["wsrep_local_state_uuid"] or ZERO_UUID
         return Wsrep(
             ready=rows["wsrep_ready"] == "ON",
             connected=rows["wsrep_connected"] == "ON",
