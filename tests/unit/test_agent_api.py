@@ -78,36 +78,6 @@ def test_a_position_with_more_in_it_is_refused():
 
 
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
-def test_a_command_reads_back_what_it_writes(path, command):
-    assert command_from_json(path, command_to_json(command)) == command
-
-
-@pytest.mark.parametrize("key", json.loads(FULL.to_json()).keys())
-def test_a_status_without_one_of_its_keys_is_refused_with_the_keys_name(key):
-    raw = json.loads(FULL.to_json())
-    del raw[key]
-    with pytest.raises(BadMessage, match=f"'{key}' is missing"):
-        AgentStatus.from_json(json.dumps(raw))
-
-
-@pytest.mark.parametrize("part", ["wsrep", "transfer", "position"])
-def test_a_status_with_an_incomplete_or_longer_part_is_refused_with_the_keys_name(part):
-    raw = json.loads(FULL.to_json())
-    for key in list(raw[part]):
-        less = raw | {part: {name: value for name, value in raw[part].items() if name != key}}
-        with pytest.raises(BadMessage, match=f"'{key}' is missing"):
-            AgentStatus.from_json(json.dumps(less))
-    with pytest.raises(BadMessage, match="unknown key 'extra'"):
-        AgentStatus.from_json(json.dumps(raw | {part: raw[part] | {"extra": 1}}))
-
-
-def test_a_status_with_an_unknown_key_is_refused_and_the_known_ones_are_named():
-    raw = json.loads(FULL.to_json()) | {"color": "red"}
-    with pytest.raises(BadMessage, match=r"unknown key 'color'; it takes admission, .*writer"):
-        AgentStatus.from_json(json.dumps(raw))
-
-
-@pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
 def test_a_command_with_a_missing_or_an_unknown_key_is_refused_with_the_keys_name(path, command):
     raw = json.loads(command_to_json(command))
     for key in raw:
