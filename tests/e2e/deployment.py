@@ -143,9 +143,9 @@ class Deployment:
                     return node.index, container
         raise LookupError(f"no running container of {service} slot {slot or 'any'}")
 
-    def execute(self, service: str, *argv: str, slot: int = 0, check: bool = True) -> str:
+    def execute(self, service: str, *argv: str, slot: int = 0, timeout: float = 60) -> str:
         node, container = self.container(service, slot)
-        return self.sandbox.docker(node, "exec", container, *argv, check=check)
+        return self.sandbox.docker(node, "exec", container, *argv, timeout=timeout)
 
     # -- the operator -------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.e2e
 CYCLES = (
     # One moment of each change of size, 1 -> 2 -> 3 -> 2 -> 1: a joiner is there almost as soon as a new operator is.
     (
-        (r"act: 3 members are wished and all 1", r"slot 3.* is joining"),
+        (r"act: 3 members are wished, 1 is there in calm service", r"slot 3.* is joining"),
         (r"act: .*Swarm will take slot 3 .*, so it is drained first", r"done: set replicas 2 -> 1"),
     ),
     (

@@ -101,3 +101,17 @@ def test_scale_down_removed_one_member_at_a_time(cycle: Cycle) -> None:
     sizes = [sample["replicas"] for sample in cycle.samples]
     shrunk = [size for before, size in itertools.pairwise(sizes) if size < before]
     assert shrunk == [2, 1]
+
+
+def test_the_scale_command_sets_the_label_tells_the_way_and_waits_until_it_is_so(galera: Deployment) -> None:
+    galera.wait_settled(1)
+    up = galera.execute(galera.operator, "galera-operator", "scale", galera.database, "2", "--wait", timeout=300)
+    assert "db_dbcluster: galera.replicas=2" in up
+    assert "2 members are wished" in up
+    assert "db_dbcluster has 2 members, after" in up
+    assert galera.settled(2)
+    plan = galera.execute(galera.operator, "galera-operator", "plan", galera.database)
+    assert plan.strip() == "hold: as wished: all 2 members are Synced and admitted"
+    assert "has 1 member," in galera.execute(
+        galera.operator, "galera-operator", "scale", galera.database, "1", "--wait", timeout=300
+    )

@@ -120,7 +120,10 @@ def scale(
             if wait:
                 begun = time.monotonic()
                 wait_for(lookout, service, int(replicas), timeout, lambda line: out.print(f"  {line}", highlight=False))
-                out.print(f"{service} has {replicas} members, after {time.monotonic() - begun:.0f} s", highlight=False)
+                out.print(
+                    f"{service} has {replicas} member{'s' if int(replicas) > 1 else ''}, after {time.monotonic() - begun:.0f} s",
+                    highlight=False,
+                )
         except BadRequest as error:
             fail(error, 2)
         except NotReached as error:

@@ -69,7 +69,7 @@ def bring_back(seen: Snapshot, memory: Memory) -> Plan:
     copies = max(memory.ledger, default=1)
     return Act(
         (Resize(service.id, service.version, 0, copies),),
-        f"{service.name} was scaled to 0, but {seen.wanted} members are wished: every copy comes back, to find the newest",
+        f"{service.name} was scaled to 0, but {_wish(seen)}: every copy comes back, to find the newest",
     )
 
 
@@ -213,18 +213,18 @@ def resize(seen: Snapshot) -> Plan | None:
     if wanted > service.replicas:
         blocked = obstacle(seen)
         if blocked:
-            return Hold(f"{wanted} members are wished, {service.replicas} are there; the next one waits: {blocked}", SOON)
+            return Hold(f"{_wish(seen)}; the next one waits: {blocked}", SOON)
         after = min(wanted, service.replicas + _joiners_at_once(seen, wish.join_parallel))
         return Act(
             (Resize(service.id, service.version, service.replicas, after),),
-            f"{wanted} members are wished and all {service.replicas} are in calm service",
+            f"{_wish(seen)} in calm service: Swarm may start the next one",
         )
     return _shrink(seen)
 
 
 def _shrink(seen: Snapshot) -> Plan:
-    wanted, service = seen.wanted, seen.service
-    goal = f"{wanted} members are wished, {service.replicas} are there"
+    service = seen.service
+    goal = _wish(seen)
     if not _next_victims(seen):
         return Hold(f"{goal}; which task Swarm would take cannot be told yet", SOON)
     victim = seen.seat(_next_victims(seen)[0])
@@ -270,6 +270,13 @@ def _next_victims(seen: Snapshot) -> tuple[int, ...]:
 def _joiners_at_once(seen: Snapshot, allowed: int) -> int:
     """As many as the user allows, never more than there are idle donors that are not the writer, at least one."""
     return max(1, min(allowed, len(seen.live) - 1))
+
+
+def _wish(seen: Snapshot) -> str:
+    """``3 members are wished, 1 is there``."""
+    wished = "1 member is wished" if seen.wanted == 1 else f"{seen.wanted} members are wished"
+    there = "1 is there" if seen.service.replicas == 1 else f"{seen.service.replicas} are there"
+    return f"{wished}, {there}"
 
 
 def _settled(seen: Snapshot) -> str:

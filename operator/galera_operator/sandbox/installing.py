@@ -29,6 +29,7 @@ GROUPS = {
     },
     "mariadb": {
         "mariadbd": "mariadb-server",
+        "wsrep_sst_mariabackup": "mariadb-server",  # mariadbd alone may come from mariadb-server-core
         "mariadb": "mariadb-client",
         "mariadb-backup": "mariadb-backup",
         "/usr/lib/galera/libgalera_smm.so": "galera-4",
