@@ -25,6 +25,7 @@ class Cycle:
     others_before: set[str]
     others_after: set[str]
     log: str
+    kept: set[str]
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,8 @@ def cycle(galera: Deployment) -> Iterator[Cycle]:
         galera.wait_settled(3)
         three = galera.running()
         galera.label(replicas="1")
-        galera.wait_settled(1)
-    return Cycle(first, three, galera.running(), galera.tasks(), watch.samples, before, others(), galera.operator_log())
+        kept = {place["node"] for place in galera.wait_settled(1)["kept"]}
+    return Cycle(first, three, galera.running(), galera.tasks(), watch.samples, before, others(), galera.operator_log(), kept)
 
 
 def test_scaling_restarts_no_task_that_was_there(cycle: Cycle) -> None:
@@ -95,6 +96,11 @@ def test_survivors_never_lost_the_primary_component(cycle: Cycle) -> None:
         for member in sample["members"]:
             if member["admitted"] and member["cluster_status"] is not None:
                 assert member["cluster_status"] == "Primary", sample
+
+
+def test_the_nodes_whose_members_left_are_listed_with_their_volumes(cycle: Cycle) -> None:
+    (survivor,) = cycle.last.values()
+    assert cycle.kept == {task.node for task in cycle.three.values()} - {survivor.node}
 
 
 def test_scale_down_removed_one_member_at_a_time(cycle: Cycle) -> None:

@@ -189,3 +189,14 @@ def test_remembering_twice_the_same_look_changes_nothing_more():
 )
 def test_only_seqnos_that_grew_may_wait_for_the_next_beat(old, new, differs):
     assert differs_in_kind(old, new) is differs
+
+
+def test_a_slot_that_left_in_order_is_listed_with_its_node_until_a_member_lives_there_again():
+    before = remembered(ledger={1: 90, 2: 80})
+    alone = remember(before, cluster(member(1, last_committed=100)))
+    assert alone.ledger == {1: Copy("id-of-n1", 100)}
+    assert alone.kept == {"id-of-n2": 80}
+    assert differs_in_kind(before, alone)
+    again = remember(alone, cluster(member(1, last_committed=120), member(2, last_committed=120)))
+    assert again.kept == {}
+    assert set(again.ledger) == {1, 2}

@@ -42,9 +42,13 @@ class SwarmEngine:
 
     def clusters(self) -> Sequence[Cluster]:
         services = self._api.get("/services")
-        names = {node["ID"]: node.get("Description", {}).get("Hostname", "") for node in self._api.get("/nodes")}
+        names = self.node_names()
         networks = {network["Id"]: network for network in self._api.get("/networks")}
         return [self._cluster(service, names, networks) for service in services if _is_ours(service)]
+
+    def node_names(self) -> dict[str, str]:
+        """Host names by node id."""
+        return {node["ID"]: node.get("Description", {}).get("Hostname", "") for node in self._api.get("/nodes")}
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         def change(spec: dict[str, Any]) -> None:

@@ -52,6 +52,7 @@ class _State(_Strict):
     uuid: Uuid
     ledger: dict[int, _Copy]
     shrink: _Shrink | None
+    kept: dict[str, int] = Field(default_factory=dict)
 
 
 class SwarmStore:
@@ -85,6 +86,7 @@ class SwarmStore:
             uuid=state.uuid,
             ledger={slot: Copy(copy.node_id, copy.seqno) for slot, copy in state.ledger.items()},
             shrink=Shrink(**state.shrink.model_dump()) if state.shrink else None,
+            kept=state.kept,
         )
         return Record(raw["Version"]["Index"], state.holder, state.epoch, memory)
 
@@ -136,6 +138,7 @@ def _json(record: Record) -> str:
         holder=record.holder,
         epoch=record.epoch,
         beat=record.version,
+        kept=dict(memory.kept),
         uuid=memory.uuid,
         ledger={slot: _Copy(node_id=copy.node_id, seqno=copy.seqno) for slot, copy in memory.ledger.items()},
         shrink=_Shrink(to=memory.shrink.to, slot=memory.shrink.slot, task_id=memory.shrink.task_id) if memory.shrink else None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +31,8 @@ class View:
     plan: Plan
     operator: str
     """Who holds the lease; empty when nobody does."""
+    kept: Mapping[str, int]
+    """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
 
 
 class Lookout:
@@ -43,11 +45,13 @@ class Lookout:
     def views(self) -> list[View]:
         """Look at every cluster."""
         found = []
+        names = self.engine.node_names()
         for cluster in self.engine.clusters():
             seen = look(cluster, self._members, self._pool)
             record = self._store.load(cluster.service.name)
             memory = remember(record.memory if record else Memory(), seen)
-            found.append(View(seen, decide(seen, memory), record.holder if record else ""))
+            kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
+            found.append(View(seen, decide(seen, memory), record.holder if record else "", kept))
         return found
 
     def view(self, service: str) -> View:

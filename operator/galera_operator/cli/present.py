@@ -35,6 +35,7 @@ def as_json(view: View) -> dict[str, Any]:
         "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
         "members": [_member_json(seat, view) for seat in seen.seats],
         "leaving": [task.slot for task in seen.leaving],
+        "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(view.kept.items())],
     }
     if isinstance(plan, Act):
         out["plan"]["steps"] = [str(step) for step in plan.steps]
@@ -69,6 +70,13 @@ def as_table(view: View) -> RenderableType:
         if note and phase_of(seat) is not Phase.ADMITTED:
             lines.append(Text(f"slot {seat.slot}: {note}", style="dim"))
     lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
+    lines.extend(
+        Text(
+            f"{node}: a member that left may have kept its volume, up to write-set {seqno}; the next one there uses it",
+            style="dim",
+        )
+        for node, seqno in sorted(view.kept.items())
+    )
     if isinstance(plan, Page):
         lines += [Text(f"page {plan.name}: {plan.why}", style="red"), Text(f"to do: {plan.remedy}")]
     else:

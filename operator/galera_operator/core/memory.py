@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from galera_operator.core.model import Copy, Live, Memory, Shrink, Snapshot
@@ -27,8 +28,15 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     shrink = memory.shrink
     if shrink and (snapshot.service.replicas != shrink.to or shrink_is_done(shrink, snapshot)):
         shrink = None  # finished, never written, or overtaken by somebody else's scale
-    _forget_slots_gone(ledger, snapshot, uuid)
-    return Memory(uuid, ledger, shrink)
+    gone = _slots_gone(ledger, snapshot, uuid)
+    kept = dict(memory.kept) | {ledger[slot].node_id: ledger[slot].seqno for slot in gone}
+    lived_on = {seat.task.node_id for seat in snapshot.live}
+    return Memory(
+        uuid,
+        {slot: copy for slot, copy in ledger.items() if slot not in gone},
+        shrink,
+        {node: seqno for node, seqno in kept.items() if node not in lived_on},
+    )
 
 
 def intend(memory: Memory, plan: Plan) -> Memory:
@@ -60,6 +68,7 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
     return (
         old.uuid != new.uuid
         or old.shrink != new.shrink
+        or old.kept != new.kept
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 
@@ -73,8 +82,8 @@ def _identity(snapshot: Snapshot) -> str:
     return found.pop() if len(found) == 1 else ""
 
 
-def _forget_slots_gone(ledger: dict[int, Copy], snapshot: Snapshot, uuid: str) -> None:
-    """Drop slots that are gone while a full Primary component lives without them: their data is older than what serves.
+def _slots_gone(ledger: Mapping[int, Copy], snapshot: Snapshot, uuid: str) -> set[int]:
+    """The slots that are gone while a full Primary component lives without them: their data is older than what serves.
 
     A service scaled to nothing and a Primary component of another history say nothing about the data of this one.
     """
@@ -84,6 +93,4 @@ def _forget_slots_gone(ledger: dict[int, Copy], snapshot: Snapshot, uuid: str) -
         and not snapshot.leaving
         and all(view and view.is_synced and view.state_uuid == uuid and view.cluster_size == len(views) for view in views)
     )
-    if complete:
-        for slot in set(ledger) - {seat.slot for seat in snapshot.seats}:
-            del ledger[slot]
+    return set(ledger) - {seat.slot for seat in snapshot.seats} if complete else set()

@@ -186,11 +186,13 @@ class Memory:
         uuid: the cluster's state UUID; empty before the first member was Synced.
         ledger: per slot, the node its data lies on and the highest seqno seen there. Slots that left in order are not in it.
         shrink: the scale-down in progress.
+        kept: node ids where a member that left in order may have kept its volume, and how far its data was seen to go.
     """
 
     uuid: str = ""
     ledger: Mapping[int, Copy] = field(default_factory=dict)
     shrink: Shrink | None = None
+    kept: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def highest_seqno(self) -> int:
