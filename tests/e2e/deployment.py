@@ -244,11 +244,11 @@ class Watch:
 
 
 class LogFollower:
-    """The operator's log as it is written, over all its tasks."""
+    """A service's log as it is written, over all its tasks, also those that come later."""
 
-    def __init__(self, deployment: Deployment) -> None:
+    def __init__(self, deployment: Deployment, service: str) -> None:
         socket = deployment.sandbox.nodes[0].socket
-        command = ["/usr/bin/docker", "-H", socket, "service", "logs", "--follow", "--raw", "--tail", "0", deployment.operator]
+        command = ["/usr/bin/docker", "-H", socket, "service", "logs", "--follow", "--raw", "--tail", "0", service]
         self.lines: list[str] = []
         self.looked = 0
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -46,7 +46,7 @@ def test_an_operator_killed_at_any_moment_is_continued_by_the_next_to_the_same_e
     words = galera.sql("SELECT word FROM kept.words ORDER BY word")
     up, down = moments
     first = galera.running()
-    follower = LogFollower(galera)
+    follower = LogFollower(galera, galera.operator)
     try:
         galera.label(replicas="3")
         kill_at_each(galera, follower, up)
