@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builders import A, B, cluster, joined_but_not_admitted, member, position, remembered, three_calm, unseen, waiting
 
 from galera_operator.core.decide import decide
@@ -53,3 +55,19 @@ def test_a_service_scaled_to_0_waits_for_its_old_tasks_and_stays_at_0_without_a_
     leaving = three_calm().seats[0].task
     assert isinstance(decide(cluster(wish=2, replicas=0, leaving=(leaving,)), remembered()), Hold)
     assert isinstance(decide(cluster(replicas=0), remembered()), Hold)
+
+
+def test_nobody_is_elected_while_the_last_task_of_a_slot_is_on_a_lost_node():
+    lost = replace(three_calm().seats[0].task, slot=3, node="n3", node_is_down=True)
+    seen = replace(cluster(waiting(1, position(7)), waiting(2, position(9))), lost=(lost,))
+    plan = decide(seen, remembered())
+    assert isinstance(plan, Page)
+    assert plan.name == "copy-missing"
+    assert "docker node rm --force n3" in plan.remedy
+
+
+def test_a_lost_node_does_not_keep_the_others_from_their_size():
+    lost = replace(three_calm().seats[0].task, slot=3, node="n3", node_is_down=True)
+    plan = decide(replace(cluster(member(1), member(2), wish=3), lost=(lost,)), remembered())
+    assert isinstance(plan, Act)
+    assert isinstance(plan.steps[0], Resize)

@@ -42,13 +42,13 @@ class SwarmEngine:
 
     def clusters(self) -> Sequence[Cluster]:
         services = self._api.get("/services")
-        names = self.node_names()
+        nodes = {node["ID"]: node for node in self._api.get("/nodes")}
         networks = {network["Id"]: network for network in self._api.get("/networks")}
-        return [self._cluster(service, names, networks) for service in services if _is_ours(service)]
+        return [self._cluster(service, nodes, networks) for service in services if _is_ours(service)]
 
     def node_names(self) -> dict[str, str]:
         """Host names by node id."""
-        return {node["ID"]: node.get("Description", {}).get("Hostname", "") for node in self._api.get("/nodes")}
+        return {node["ID"]: _host_name(node) for node in self._api.get("/nodes")}
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         def change(spec: dict[str, Any]) -> None:
@@ -79,7 +79,7 @@ class SwarmEngine:
         change(spec)
         self._api.post(f"/services/{service_id}/update", spec, version=str(version))
 
-    def _cluster(self, raw: Mapping[str, Any], names: Mapping[str, str], networks: Mapping[str, Any]) -> Cluster:
+    def _cluster(self, raw: Mapping[str, Any], nodes: Mapping[str, Any], networks: Mapping[str, Any]) -> Cluster:
         spec, name = raw["Spec"], raw["Spec"]["Name"]
         labels = read_labels(name, spec.get("Labels") or {})
         replicas = spec.get("Mode", {}).get("Replicated", {}).get("Replicas", 0)
@@ -97,7 +97,7 @@ class SwarmEngine:
         network, no_network = self._find_network(name, spec, labels, networks)
         fault = _misplaced(name, spec) or _not_replicated(name, spec) or no_token or no_network
         tasks = self._api.get("/tasks", filters=json.dumps({"service": [raw["ID"]]}))
-        return Cluster(service, fault or wish, tuple(_task(task, names, network) for task in tasks), token)
+        return Cluster(service, fault or wish, tuple(_task(task, nodes, network) for task in tasks), token)
 
     def _find_token(self, name: str, container: Mapping[str, Any]) -> tuple[str, BadWish | None]:
         mounted = {secret.get("File", {}).get("Name") for secret in container.get("Secrets") or []}
@@ -202,20 +202,25 @@ def _not_replicated(name: str, spec: Mapping[str, Any]) -> BadWish | None:
     )
 
 
-def _task(raw: Mapping[str, Any], names: Mapping[str, str], network: str) -> Task:
+def _host_name(node: Mapping[str, Any]) -> str:
+    return str(node.get("Description", {}).get("Hostname", ""))
+
+
+def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Task:
     addresses = [
         attachment["Addresses"][0].partition("/")[0]
         for attachment in raw.get("NetworksAttachments") or []
         if attachment["Network"]["ID"] == network and attachment.get("Addresses")
     ]
-    status = raw.get("Status", {})
+    status, node = raw.get("Status", {}), nodes.get(raw.get("NodeID", ""), {})
     return Task(
         id=raw["ID"],
         slot=raw.get("Slot", 0),
         node_id=raw.get("NodeID", ""),
-        node=names.get(raw.get("NodeID", ""), ""),
+        node=_host_name(node),
         state=status.get("State", ""),
         desired=raw.get("DesiredState", ""),
         address=addresses[0] if addresses else "",
         message=status.get("Err") or status.get("Message", ""),
+        node_is_down=node.get("Status", {}).get("State") == "down",
     )

@@ -58,6 +58,13 @@ def _unaccounted(snapshot: Snapshot, memory: Memory) -> Plan | None:
         )
     for task in snapshot.leaving:
         return Hold(f"no member is up, and the old task of slot {task.slot} is still ending", SOON)
+    for task in snapshot.lost:
+        return Page(
+            "copy-missing",
+            f"no member is up, and the last task of slot {task.slot} is on {task.node}, a node that Swarm has lost; its copy "
+            "may be the newest",
+            f"Bring back {task.node}. If it is gone for good: docker node rm --force {task.node}",
+        )
     for seat in snapshot.stopped:
         assert isinstance(seat.member, Stopped)
         if seat.member.agent.stage is not Stage.WAITING:

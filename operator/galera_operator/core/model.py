@@ -63,6 +63,8 @@ class Task:
     """On the database's network, without the prefix length."""
     message: str = ""
     """Swarm's own words about the state, e.g. why no node is suitable."""
+    node_is_down: bool = False
+    """Swarm has lost its node: the state is the last one heard of, for up to a day."""
 
     @property
     def is_running(self) -> bool:
@@ -119,12 +121,14 @@ class Snapshot:
     Attributes:
         seats: by slot; only slots that Swarm means to keep.
         leaving: tasks that Swarm means to end and that still run.
+        lost: tasks that Swarm means to end, on nodes that it has lost. Whether they run nobody knows; what they hold is away.
     """
 
     service: Service
     wish: Wish | BadWish
     seats: tuple[Seat, ...]
     leaving: tuple[Task, ...] = ()
+    lost: tuple[Task, ...] = ()
 
     @cached_property
     def settings(self) -> Wish:

@@ -10,11 +10,12 @@ _KEPT = {"running", "ready"}
 _ENDED = {"complete", "failed", "shutdown", "rejected", "orphaned", "remove"}
 
 
-def kept_and_leaving(tasks: Sequence[Task]) -> tuple[tuple[Task, ...], tuple[Task, ...]]:
+def sort_out(tasks: Sequence[Task]) -> tuple[tuple[Task, ...], tuple[Task, ...], tuple[Task, ...]]:
     """Split a service's tasks.
 
     Returns:
-        The tasks to keep (one per slot, the running one where Swarm has two for a moment), and those on their way out.
+        The tasks to keep (one per slot, the running one where Swarm has two for a moment), those on their way out, and
+        those that would be if Swarm had not lost their node.
     """
     kept: dict[int, Task] = {}
     for task in tasks:
@@ -22,5 +23,6 @@ def kept_and_leaving(tasks: Sequence[Task]) -> tuple[tuple[Task, ...], tuple[Tas
             known = kept.get(task.slot)
             if known is None or (task.is_running and not known.is_running):
                 kept[task.slot] = task
-    leaving = tuple(task for task in tasks if task.desired not in _KEPT and task.state not in _ENDED and task.node_id)
-    return tuple(kept.values()), leaving
+    ending = [task for task in tasks if task.desired not in _KEPT and task.state not in _ENDED and task.node_id]
+    leaving = tuple(task for task in ending if not task.node_is_down)
+    return tuple(kept.values()), leaving, tuple(task for task in ending if task.node_is_down)

@@ -44,7 +44,7 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
     broken = []
     if len(seen.seats) < seen.service.replicas or not all(isinstance(seat.member, Stopped) for seat in seen.seats):
         broken.append("a bootstrap grant while some expected member is not seen stopped")
-    if seen.leaving:
+    if seen.leaving or seen.lost:
         broken.append("a bootstrap grant while an old task may still run a server")
     if any(seat.agent and seat.agent.stage is not Stage.WAITING for seat in seen.seats):
         broken.append("a bootstrap grant while some member's server may be running")

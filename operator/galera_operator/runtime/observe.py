@@ -6,7 +6,7 @@ from concurrent.futures import Executor, Future, wait
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Live, Member, Seat, Silence, Snapshot, Stopped, Task, Unseen
-from galera_operator.core.swarm_tasks import kept_and_leaving
+from galera_operator.core.swarm_tasks import sort_out
 from galera_operator.ports import Cluster, LoginRefused, Members, Refused, Unreachable
 
 DEADLINE = 4.0
@@ -22,14 +22,14 @@ def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = D
         pool: runs the questions side by side; needs room for as many as there are members.
         deadline: seconds.
     """
-    kept, leaving = kept_and_leaving(cluster.tasks)
+    kept, leaving, lost = sort_out(cluster.tasks)
     asked = {task: pool.submit(_member, task, cluster.token, members) for task in kept}
     wait(asked.values(), timeout=deadline)
     seats = []
     for task, answer in asked.items():
         seats.append(Seat(task, _outcome(answer, deadline)))
     seats.sort(key=lambda seat: seat.slot)
-    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving)
+    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost)
 
 
 def _outcome(answer: Future[Member], deadline: float) -> Member:
