@@ -16,7 +16,7 @@ NAMES = ("db.1", "db.2", "db.3")
 
 def one(slot: int, *, size: int = 3, view: tuple[str, ...] = NAMES, **changes: Any) -> Seen:
     """A member in calm service, but for what is named; wsrep's fields and `Seen`'s may both be given, and `writer` and `term`."""
-    ours = {key: changes.pop(key) for key in ("admitted", "draining", "is_doubtful") if key in changes}
+    ours = {key: changes.pop(key) for key in ("admitted", "draining", "is_doubtful", "is_late_enough") if key in changes}
     calm = {"admitted": True, "draining": False, "role": Role(changes.pop("writer", "db.1"), changes.pop("term", 5))}
     return Seen(f"db.{slot}", wsrep=wsrep(**({"cluster_size": size, "members": view} | changes)), **(calm | ours))
 
@@ -52,6 +52,7 @@ READY = [
     ("the others are behind in noticing it", one(1), [one(2, conf_id=6, view=("db.2", "db.3"))], 200),
     ("thawed, nobody confirms", one(1, is_doubtful=True), [], 503),
     ("thawed, another one has the same view", one(1, is_doubtful=True), [one(2)], 200),
+    ("thawed, another one had the same view before", one(1, is_doubtful=True), [one(2, is_late_enough=False)], 503),
     ("thawed, another one has an older view", one(1, is_doubtful=True), [one(2, conf_id=6)], 503),
     ("thawed and alone", one(1, size=1, view=("db.1",), is_doubtful=True), [], 200),
 ]

@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 DOUBT_SECONDS = 10.0
 """How long after a freeze a member needs another one's word before it serves. FACTS: it may say Synced for 6 s in vain."""
+PEER_LAG = 0.5
+"""How old a peer's answer may already be when it is given: its agent asks its own mariadbd four times a second."""
 SETTLE_SECONDS = 3.0
 """How long after a change of the component an unheard member's word is waited for before a writer is made up."""
 
@@ -305,6 +307,7 @@ class Member:
             status.stage in _OUT_OF_SERVICE,
             status.wsrep,
             Role(status.writer, status.term),
+            is_late_enough=time.monotonic() - one.age > self._thawed_at + PEER_LAG,
         )
 
     def _choose_writer(self) -> None:

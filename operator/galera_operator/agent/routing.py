@@ -38,6 +38,8 @@ class Seen:
     is_doubtful: bool = False
     """Ourselves only: mariadbd or this container was frozen just now. A thawed member still says Synced and Primary for
     seconds after the others have gone on without it."""
+    is_late_enough: bool = True
+    """A peer only: what it says is from after our thaw. An answer from right before it tells of the view as it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ def _trouble(own: Seen, wsrep_age: float, others: Sequence[Seen]) -> str:
 
 def _confirms(other: Seen, own: Seen) -> bool:
     """Tell whether `other` sees `own` in the same view."""
-    if other.wsrep is None or own.wsrep is None:
+    if other.wsrep is None or own.wsrep is None or not other.is_late_enough:
         return False
     mine = (own.wsrep.state_uuid, own.wsrep.conf_id)
     return (other.wsrep.state_uuid, other.wsrep.conf_id) == mine and own.name in other.wsrep.members
