@@ -41,7 +41,7 @@ def test_an_operator_killed_at_any_moment_is_continued_by_the_next_to_the_same_e
 ) -> None:
     galera.label(replicas="1")
     galera.wait_settled(1)
-    galera.sql("CREATE DATABASE IF NOT EXISTS kept; CREATE TABLE IF NOT EXISTS kept.words (word VARCHAR(40) PRIMARY KEY)")
+    galera.sql("CREATE DATABASE IF NOT EXISTS kept; CREATE TABLE IF NOT EXISTS kept.words (word VARCHAR(200) PRIMARY KEY)")
     galera.sql(f"INSERT INTO kept.words VALUES ('{moments[0][0]}')")
     words = galera.sql("SELECT word FROM kept.words ORDER BY word")
     up, down = moments
