@@ -31,7 +31,7 @@ _FOR_THIS_MACHINE = {
     },
 }
 """What the demo changes of the charts: the load runs outside of the stack's network, so the proxy publishes its port; and the
-three nodes share one disk, on which a joiner that allocates the usual 512 MB of history makes its donor's commits wait."""
+three nodes share one disk, which need not take 512 MB of history from each of them for data as small as this."""
 
 _WSREP = "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_local_state_comment','wsrep_cluster_status','wsrep_cluster_size')"
 
