@@ -78,6 +78,15 @@ class Deployment:
             if volumes:
                 self.sandbox.docker(node.index, "volume", "rm", "--force", *volumes, check=False)
         self.docker("config", "rm", f"galera-operator.{self.database}", check=False)
+        wait_until(self._networks_gone, 60, f"the networks of {self.stack} to be gone", every=0.2, ignoring=(CommandFailed,))
+
+    def _networks_gone(self) -> bool | NotYet:
+        """`stack rm` returns before they are; a deploy right after it finds the old network, uses it, and then it is gone."""
+        left = self.docker("network", "ls", "--quiet", "--filter", f"label=com.docker.stack.namespace={self.stack}").split()
+        if left:
+            self.docker("network", "rm", *left, check=False)
+            return NotYet(f"networks {left}")
+        return True
 
     # -- the swarm ----------------------------------------------------------------------------------------------------
 
