@@ -1,5 +1,5 @@
 # One command each; every one sets up what it needs.
-.PHONY: demo test test-unit test-integration test-e2e lint bench clean
+.PHONY: demo faults test test-unit test-simulation test-integration test-contract test-e2e lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -15,14 +15,24 @@ $(READY): pyproject.toml uv.lock
 demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm made on this machine. KEEP=1 leaves it up.
 	$(VENV)/bin/python -m galera_operator.demo
 
-test: lint test-unit test-integration test-e2e  ## What CI runs.
+faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load, and a table: build/faults.md.
+	$(VENV)/bin/pytest tests/e2e/test_faults.py
+
+test: lint test-unit test-simulation test-integration test-contract test-e2e  ## What CI runs.
 
 test-unit: $(READY)
 	$(VENV)/bin/pytest tests/unit tests/property
 
+test-simulation: $(READY)  ## At night: .venv/bin/galera-operator sim run --histories 1000000 --processes $$(nproc)
+	$(VENV)/bin/pytest -s tests/simulation
+
 test-integration: $(READY)
 	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb haproxy
 	$(VENV)/bin/pytest tests/integration
+
+test-contract: $(READY)  ## The simulator and the real Swarm and MariaDB answer the same questions alike.
+	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb
+	$(VENV)/bin/pytest tests/contract
 
 test-e2e: $(READY)
 	$(VENV)/bin/pytest tests/e2e

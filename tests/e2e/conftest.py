@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 from deployment import CHARTS, ROOT, Deployment
+from faults.table import TABLE
 
 from galera_operator.sandbox.api import Sandbox
 
@@ -34,3 +35,11 @@ def galera(sandbox: Sandbox) -> Iterator[Deployment]:
         yield deployment
     finally:
         deployment.remove()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of test_faults.py; they are also written to build/faults.md."""
+    if TABLE.rows:
+        TABLE.write()
+        terminalreporter.section("faults on a real Swarm")
+        terminalreporter.write_line(TABLE.markdown())

@@ -43,12 +43,14 @@ class Deployment:
         self.stack = stack
         self.database = f"{stack}_dbcluster"
         self.operator = f"{stack}_operator"
+        self.manager = 1
+        """Number of the node whose manager is asked. Another one where a test loses this node."""
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
-    def deploy(self, *files: Path) -> None:
-        """Deploy, with an operator that notices a dead predecessor after 3 s instead of 15."""
-        with _environment(GALERA_OPERATOR_LEASE_TTL="3"):
+    def deploy(self, *files: Path, **variables: str) -> None:
+        """Deploy, with an operator that notices a dead predecessor after 3 s instead of 15. `variables`: for the files."""
+        with _environment(GALERA_OPERATOR_LEASE_TTL="3", **variables):
             self.sandbox.deploy(self.stack, *files)
 
     def make_secrets(self, *names: str) -> None:
@@ -91,7 +93,7 @@ class Deployment:
     # -- the swarm ----------------------------------------------------------------------------------------------------
 
     def docker(self, *args: str, check: bool = True) -> str:
-        return self.sandbox.docker(1, *args, check=check)
+        return self.sandbox.docker(self.manager, *args, check=check)
 
     def service(self, name: str | None = None) -> dict[str, Any]:
         return json.loads(self.docker("service", "inspect", name or self.database))[0]
@@ -189,7 +191,8 @@ class Deployment:
 
     def operator_log(self) -> str:
         """All its tasks' lines so far; they are on standard error, as the operator wrote them."""
-        command = ["/usr/bin/docker", "-H", self.sandbox.nodes[0].socket, "service", "logs", "--raw", self.operator]
+        socket = self.sandbox.nodes[self.manager - 1].socket
+        command = ["/usr/bin/docker", "-H", socket, "service", "logs", "--raw", self.operator]
         told = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=True)
         return told.stdout
 

@@ -210,8 +210,15 @@ class Cluster:
             home = self.home / f"member{slot}"
             (home / "conf").mkdir(parents=True)
             (home / "token").write_text(TOKEN + "\n")
-            (home / "conf" / "small.cnf").write_text("[mariadbd]\ninnodb_log_file_size=8M\ninnodb_buffer_pool_size=32M\n")
-            self.members[slot] = Member(slot, f"{self.network}.{slot}", home, self._environ(slot, home))
+            address = f"{self.network}.{slot}"
+            # The transfer scripts may listen on every address of the machine: a port of its own keeps clusters apart.
+            transfer = f"wsrep_sst_receive_address={address}:{10000 + os.getpid() % 2000 * 10 + slot}"
+            # And a tmpdir of its own: a mariadbd that starts deletes the temporary tables in its tmpdir, whosesoever they are.
+            (home / "tmp").mkdir()
+            shutil.chown(home / "tmp", "mysql", "mysql")
+            small = f"innodb_log_file_size=8M\ninnodb_buffer_pool_size=32M\ntmpdir={home / 'tmp'}"
+            (home / "conf" / "small.cnf").write_text(f"[mariadbd]\n{small}\n{transfer}\n")
+            self.members[slot] = Member(slot, address, home, self._environ(slot, home))
         return self.members[slot]
 
     def _environ(self, slot: int, home: Path) -> dict[str, str]:

@@ -5,13 +5,14 @@ A seat is a calm one with a few deviations, so that a counterexample shrinks to 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from builders import DONOR, JOINER, A, B, cluster, member, position, task, unseen, waiting
+from builders import DONOR, JOINER, A, B, C, cluster, decided, member, position, task, unseen, waiting
 from hypothesis import strategies as st
 
 from galera_operator.core.agent_api import Admission, Stage
-from galera_operator.core.model import Copy, Memory, Seat, Shrink, Silence, Snapshot
+from galera_operator.core.model import Consent, Copy, Fork, Memory, Seat, Shrink, Silence, Snapshot
 from galera_operator.core.position import ZERO_UUID, Directory
 from galera_operator.core.spec import BadWish, Wish
 
@@ -31,29 +32,33 @@ OF_AN_AGENT = [
     *some("stage", *Stage),
     *some("stage", Stage.DRAINING, Stage.DRAINED, Stage.DRAINED),
     *some("since", 0.0, 1.0, 500.0),
-    *some("transfer", JOINER, DONOR),
+    *some("transfer", JOINER, DONOR, replace(JOINER, idle=500.0)),
     *some("admission", Admission.NONE, Admission.NONE, Admission.SELF),
     *some("writer", "", "db.2", "db.3", "db.9"),
     *some("sessions", 4),
     *some("note", "", "waiting for a donor"),
+    *some("view_age", 0.0, 2.0, 2.1, 9.9, 10.0, 60.0),
+    *some("leaving", True),
 ]
 OF_A_DATABASE = [
     *some("ready", False),
     *some("connected", False),
     *some("cluster_status", "non-Primary", "Disconnected"),
     *some("local_state", 0, 1, 2, 2, 3),
-    *some("state_uuid", B, ZERO_UUID),
+    *some("state_uuid", B, C, ZERO_UUID),
     *some("conf_id", 8),
     *some("cluster_size", 1, 2, 3),
     *some("last_committed", *SEQNOS),
     *some("queue", 3),
     *some("desync_count", 1),
+    *some("members", ("db.1",), ("db.2", "db.3"), ("db.1", "db.2", "db.3")),
 ]
+APART = {"cluster_status": "non-Primary", "ready": False, "view_age": 60.0}
 OF_A_DISK = [
     {"directory": Directory.EMPTY, "position": None},
     {"directory": Directory.EMPTY, "position": None},
     {"directory": Directory.INCOMPLETE, "position": None},
-    *({"directory": Directory.USABLE, "position": position(seqno, uuid)} for seqno in SEQNOS for uuid in (A, A, B)),
+    *({"directory": Directory.USABLE, "position": position(seqno, uuid)} for seqno in SEQNOS for uuid in (A, A, B, C)),
     *some("safe_to_bootstrap", True),
 ]
 UNSEEN = [
@@ -72,13 +77,15 @@ LIVE = st.lists(st.sampled_from(OF_A_TASK + OF_AN_AGENT * 2 + OF_A_DATABASE * 2)
 STOPPED = st.lists(st.sampled_from(OF_A_TASK + OF_AN_AGENT + OF_A_DISK * 2), max_size=3).map(merged)
 GONE = st.sampled_from(UNSEEN)
 UP = st.sampled_from(["calm"] * 6 + ["live"] * 6 + ["stopped", "unseen"])
-DOWN = st.sampled_from(["stopped"] * 7 + ["live", "unseen"])
+DOWN = st.sampled_from(["stopped"] * 9 + ["live", "unseen"])
+NO_MAJORITY = st.sampled_from(["apart"] * 5 + ["stopped"] * 5 + ["unseen"])
 SOME_SLOTS = st.sampled_from(
     [(), (1,), (1, 2), (1, 2, 3), (1, 2, 3), (1, 2, 3), (1, 2, 3, 4), (1, 2, 3, 4, 5), (2, 3), (1, 3, 6)]
 )
-MOODS = st.sampled_from([UP, UP, DOWN])
+MOODS = st.sampled_from([UP, UP, DOWN, NO_MAJORITY])
 MORE_REPLICAS = st.sampled_from([0, 0, 0, 0, 0, 1, -1])
 LEAVING = st.sampled_from([(), (), (), (), (task(1, id="old1", desired="shutdown"),), (task(6, desired="remove"),)])
+LOST = st.sampled_from([(), (), (), (), (), (task(2, id="old2", desired="shutdown", node_is_down=True),)])
 UPDATES = st.sampled_from(["", "", "", "", "completed", "updating", "paused", "rollback_started"])
 GRACES = st.sampled_from([10.0, 120.0])
 WISHES = st.sampled_from(
@@ -102,8 +109,13 @@ def seats(draw: st.DrawFn, slot: int, kinds: st.SearchStrategy[str] = UP) -> Sea
             return member(slot)
         case "live":
             return member(slot, **draw(LIVE))
+        case "apart":
+            return member(slot, **(APART | draw(LIVE)))
         case "stopped":
-            return waiting(slot, position(100), **draw(STOPPED))
+            changes = draw(STOPPED)
+            if changes.get("stage", Stage.WAITING) is Stage.WAITING:
+                changes.pop("transfer", None)  # mariadbd is down: nothing flows
+            return waiting(slot, position(100), **changes)
         case _:
             return unseen(slot, **draw(GONE))
 
@@ -117,16 +129,26 @@ def snapshots(draw: st.DrawFn, wishes: st.SearchStrategy[Wish | BadWish] = WISHE
         wish=draw(wishes),
         replicas=max(0, len(slots) + draw(MORE_REPLICAS)),
         leaving=draw(LEAVING),
+        lost=draw(LOST),
         update_state=draw(UPDATES),
         stop_grace=draw(GRACES),
     )
 
 
+ACCEPTED = st.lists(st.sampled_from(SLOTS), max_size=3, unique=True).map(lambda slots: tuple(sorted(slots)))
+POSITIONS = st.builds(position, st.sampled_from(SEQNOS), st.sampled_from([A, A, A, B]))
+CONSENTS = st.builds(lambda slot, at, accepted: decided(slot, at, *accepted), st.sampled_from([1, 2, 3]), POSITIONS, ACCEPTED)
+FORKS = st.builds(Fork, st.builds(position, st.sampled_from(SEQNOS), st.sampled_from([A, B])), ACCEPTED)
+GIVEN_UP = st.dictionaries(st.sampled_from(SLOTS), st.sampled_from([A, B, C]), max_size=2)
+NOTHING = st.none() | st.none() | st.none()
+
+
 @st.composite
 def memories(draw: st.DrawFn) -> Memory:
-    """A ledger and a scale-down exist only beside an identity, as `remember` writes them."""
-    uuid = draw(st.sampled_from(["", A, A, A, A, A, A, B]))
+    """What `remember` and a person may have written: all of it exists only beside an identity, but for a person's decision."""
+    uuid = draw(st.sampled_from(["", A, A, A, A, A, A, B, C]))
+    consent: Consent | None = draw(NOTHING | CONSENTS)
     if not uuid:
-        return Memory()
+        return Memory(consent=consent)
     ledger = {slot: Copy(f"id-of-n{slot}", seqno) for slot, seqno in sorted(draw(MEMORIES_LEDGER).items())}
-    return Memory(uuid, ledger, draw(SHRINKS))
+    return Memory(uuid, ledger, draw(SHRINKS), consent=consent, fork=draw(NOTHING | FORKS), given_up=draw(st.just({}) | GIVEN_UP))

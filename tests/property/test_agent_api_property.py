@@ -11,13 +11,13 @@ from galera_operator.core.agent_api import (
     PATHS,
     Admission,
     AgentStatus,
-    BadMessage,
     Grant,
     Stage,
     command_from_json,
     command_to_json,
 )
 from galera_operator.core.position import Position
+from galera_operator.core.strict_json import BadMessage
 
 TEXTS = st.text(max_size=20)
 COUNTS = st.integers(-(2**63), 2**64)

@@ -45,7 +45,7 @@ def test_also_a_plan_from_a_memory_that_missed_this_look_is_not_vetoed(seen, mem
 
 @given(snapshots(), memories())
 def test_the_same_look_and_memory_give_the_same_plan(seen, memory):
-    again = Snapshot(seen.service, seen.wish, seen.seats, seen.leaving)
+    again = Snapshot(seen.service, seen.wish, seen.seats, seen.leaving, seen.lost)
     assert decide(seen, memory) == decide(again, memory)
 
 

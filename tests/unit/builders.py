@@ -6,12 +6,13 @@ from dataclasses import fields, replace
 from typing import Any
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
-from galera_operator.core.model import Copy, Live, Memory, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Consent, Copy, Live, Memory, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 from galera_operator.core.spec import BadWish, Wish
 
 A = "aaaaaaaa-0000-4000-8000-000000000001"
 B = "bbbbbbbb-0000-4000-8000-000000000002"
+C = "cccccccc-0000-4000-8000-000000000003"
 ZEROS = ZERO_UUID
 
 LOCAL_STATES = {0: "Initialized", 1: "Joining", 2: "Donor/Desynced", 3: "Joined", 4: "Synced"}
@@ -96,6 +97,11 @@ def joined_but_not_admitted(slot: int, **changes: Any) -> Seat:
     return member(slot, **({"admission": Admission.NONE} | changes))
 
 
+def non_primary(slot: int, **changes: Any) -> Seat:
+    """A member that lives, and has been without a Primary component for a minute."""
+    return member(slot, **({"cluster_status": "non-Primary", "ready": False, "view_age": 60.0} | changes))
+
+
 def waiting(slot: int, at: Position | None = None, **changes: Any) -> Seat:
     """A member whose mariadbd is down: it waits with the data at this position, or with an empty directory."""
     ours = _split(changes)
@@ -126,6 +132,7 @@ def cluster(
     replicas: int | None = None,
     version: int = 40,
     leaving: tuple[Task, ...] = (),
+    lost: tuple[Task, ...] = (),
     update_state: str = "",
     stop_grace: float = 120.0,
 ) -> Snapshot:
@@ -133,7 +140,7 @@ def cluster(
     size = sum(isinstance(seat.member, Live) for seat in seats)
     service = Service("svc", "shop_db", version, len(seats) if replicas is None else replicas, update_state, stop_grace)
     wished = Wish(replicas=wish) if wish is None or isinstance(wish, int) else wish
-    return Snapshot(service, wished, tuple(_sized(seat, size) for seat in seats), leaving)
+    return Snapshot(service, wished, tuple(_sized(seat, size) for seat in seats), leaving, lost)
 
 
 def three_calm(**changes: Any) -> Snapshot:
@@ -144,6 +151,16 @@ def remembered(uuid: str = A, **changes: Any) -> Memory:
     """What is remembered of a cluster of history A, nothing in the ledger unless told: ``ledger={1: 100}``."""
     seqnos = changes.pop("ledger", {})
     return Memory(uuid, {slot: Copy(f"id-of-n{slot}", seqno) for slot, seqno in seqnos.items()}, **changes)
+
+
+def decided(slot: int, at: Position, *accepted: int, history: str = C) -> Consent:
+    """A person's decision to go on from this slot, where its copy was at this position."""
+    return Consent(slot, at, accepted, history, "ann@desk", "2026-01-02T03:04:05+00:00")
+
+
+def recipient(slot: int) -> tuple[int, str, str]:
+    """Slot, address and incarnation of a member, as the builders make them."""
+    return slot, f"10.0.0.{slot}", f"life{slot}"
 
 
 def _sized(seat: Seat, size: int) -> Seat:

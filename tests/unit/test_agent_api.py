@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
-from builders import DONOR, JOINER, position, status, wsrep
+from builders import DONOR, JOINER, B, position, status, wsrep
 
 from galera_operator.core.agent_api import (
     Admit,
     AgentStatus,
     AppointWriter,
-    BadMessage,
+    Command,
     Drain,
+    Fence,
+    FormPrimary,
     Grant,
     Stage,
     Stop,
@@ -19,6 +22,7 @@ from galera_operator.core.agent_api import (
     sql_password,
     token_from_root_password,
 )
+from galera_operator.core.strict_json import BadMessage
 
 COMMANDS = [
     ("/grant", Grant(3, "life1", "10.0.0.1", position(9), ())),
@@ -27,13 +31,19 @@ COMMANDS = [
     ("/appoint", AppointWriter(3, "life1", "db.1")),
     ("/drain", Drain(3, "life1", 12.5)),
     ("/stop", Stop(3, "life1")),
+    ("/fence", Fence(3, "life1")),
+    ("/form-primary", FormPrimary(3, "life1", position(9))),
+    ("/grant", Grant(3, "life1", "10.0.0.1", position(9), (), history=B)),
+    ("/grant", Grant(3, "life1", "10.0.0.1", position(9), ("10.0.0.2",), replaces=True)),
 ]
 STATUSES = [
     status(1),
     status(2, wsrep=wsrep(members=("db.1", "db.2")), transfer=DONOR, position=position(5)),
     status(3, stage=Stage.JOINING, transfer=JOINER, note="receiving ünïcode"),
     status(4, wsrep=wsrep(conf_id=18446744073709551615, local_state=0, cluster_status="non-Primary")),
+    status(5, term=4, view_age=2.5, leaving=True, data_bytes=1 << 40, transfer=replace(JOINER, total=8192, rate=1.5, idle=0.5)),
 ]
+CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "total", "rate", "idle"}
 FULL = STATUSES[1]
 
 
@@ -48,7 +58,7 @@ def test_a_command_reads_back_what_it_writes(path, command):
     assert command_from_json(path, command_to_json(command)) == command
 
 
-@pytest.mark.parametrize("key", json.loads(FULL.to_json()).keys())
+@pytest.mark.parametrize("key", sorted(json.loads(FULL.to_json()).keys() - CAME_LATER))
 def test_a_status_without_one_of_its_keys_is_refused_with_the_keys_name(key):
     raw = json.loads(FULL.to_json())
     del raw[key]
@@ -59,10 +69,16 @@ def test_a_status_without_one_of_its_keys_is_refused_with_the_keys_name(key):
 @pytest.mark.parametrize("part", ["wsrep", "transfer", "position"])
 def test_a_status_with_an_incomplete_part_is_refused_with_the_keys_name(part):
     raw = json.loads(FULL.to_json())
-    for key in list(raw[part]):
+    for key in raw[part].keys() - CAME_LATER:
         less = raw | {part: {name: value for name, value in raw[part].items() if name != key}}
         with pytest.raises(BadMessage, match=f"'{key}' is missing"):
             AgentStatus.from_json(json.dumps(less))
+
+
+def test_a_status_of_an_older_agent_is_understood_without_what_came_later():
+    raw = json.loads(FULL.to_json())
+    raw["transfer"] = {key: value for key, value in raw["transfer"].items() if key not in CAME_LATER}
+    assert AgentStatus.from_json(json.dumps({key: value for key, value in raw.items() if key not in CAME_LATER})) == FULL
 
 
 def test_a_status_of_a_newer_agent_is_understood_without_what_it_adds():
@@ -80,11 +96,29 @@ def test_a_position_with_more_in_it_is_refused():
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
 def test_a_command_with_a_missing_or_an_unknown_key_is_refused_with_the_keys_name(path, command):
     raw = json.loads(command_to_json(command))
-    for key in raw:
+    for key in raw.keys() - {"history", "replaces"}:
         with pytest.raises(BadMessage, match=f"'{key}' is missing"):
             command_from_json(path, json.dumps({name: value for name, value in raw.items() if name != key}))
     with pytest.raises(BadMessage, match="unknown key 'force'"):
         command_from_json(path, json.dumps(raw | {"force": True}))
+
+
+@pytest.mark.parametrize("command", [Fence(3, "life1"), COMMANDS[0][1], COMMANDS[1][1]], ids=lambda one: type(one).__name__)
+def test_a_command_does_not_name_what_an_older_agent_would_not_understand_unless_it_means_it(command: Command):
+    assert not {"history", "replaces"} & json.loads(command_to_json(command)).keys()
+
+
+def test_what_an_older_agent_must_not_overlook_is_named():
+    assert json.loads(command_to_json(Grant(3, "life1", "10.0.0.1", position(9), (), history=B)))["history"] == B
+    assert (
+        json.loads(command_to_json(Grant(3, "life1", "10.0.0.1", position(9), ("10.0.0.2",), replaces=True)))["replaces"] is True
+    )
+
+
+def test_an_empty_directory_and_nobody_to_join_are_named_because_they_are_no_defaults():
+    raw = json.loads(command_to_json(Grant(3, "life1", "10.0.0.1", None, ())))
+    assert raw["position"] is None
+    assert raw["peers"] == []
 
 
 ODD_STATUS_VALUES = [
@@ -112,6 +146,10 @@ ODD_STATUS_VALUES = [
     ("sessions", False),
     ("in_flight", "0"),
     ("epoch", None),
+    ("leaving", 1),
+    ("view_age", "long"),
+    ("data_bytes", 1.5),
+    ("term", None),
 ]
 
 
@@ -173,7 +211,9 @@ def test_what_is_not_one_json_object_is_refused(text):
 
 
 def test_an_unknown_command_is_refused_and_the_known_ones_are_named():
-    with pytest.raises(BadMessage, match=r"no command /wipe; expected one of /admit, /appoint, /drain, /grant, /stop"):
+    with pytest.raises(
+        BadMessage, match=r"no command /wipe; expected one of /admit, /appoint, /drain, /fence, /form-primary, /grant, /stop"
+    ):
         command_from_json("/wipe", "{}")
 
 

@@ -4,21 +4,25 @@ import os
 from pathlib import Path
 
 import pytest
-from builders import A, B
+from builders import A, B, C
 
+from galera_operator.agent import bootstrap_mark
+from galera_operator.agent.bootstrap_mark import DamagedMark, Mark
 from galera_operator.agent.disk import (
     DirectoryLock,
     Disk,
     after_recovery,
+    begin_bootstrap,
     bytes_in,
     finish_scratch,
     fresh_scratch,
     read_disk,
     replace_file,
     resume_scratch,
-    set_safe_to_bootstrap,
 )
-from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.agent.options import Start
+from galera_operator.agent.recovery import make_ready
+from galera_operator.core.position import ZERO_UUID, Directory, Grastate, Position, parse_grastate
 
 
 def grastate(seqno: int, uuid: str = A, safe: int = 0) -> str:
@@ -72,8 +76,6 @@ INCOMPLETE = {
     "grastate.dat is half-written": lambda data: (data / "grastate.dat").write_text(grastate(12)[:40]),
     "grastate.dat is binary": lambda data: (data / "grastate.dat").write_bytes(os.urandom(120) + b"\xff"),
     "grastate.dat has a UUID of zeros and a seqno": lambda data: (data / "grastate.dat").write_text(grastate(7, ZERO_UUID)),
-    "a transfer by mariabackup was cut off": lambda data: (data / ".sst").mkdir(),
-    "a transfer was cut off": lambda data: (data / "sst_in_progress").touch(),
     "the system database is missing": lambda data: (data / "mysql").rmdir(),
 }
 
@@ -86,19 +88,138 @@ def test_a_directory_that_cannot_be_understood_is_incomplete_and_says_why(data: 
     assert found.note
 
 
+@pytest.mark.parametrize("mark", [".sst", "sst_in_progress"])
+def test_a_directory_into_which_a_transfer_was_cut_off_is_half_copied(data: Path, mark: str) -> None:
+    (data / mark).mkdir()
+    found = read_disk(data)
+    assert (found.directory, found.position) == (Directory.HALF_COPIED, None)
+    assert mark in found.note
+
+
 def test_files_of_somebody_else_are_not_initialised_over(tmp_path: Path) -> None:
     (tmp_path / "holiday.jpg").touch()
     assert read_disk(tmp_path).directory is Directory.INCOMPLETE
 
 
-def test_setting_safe_to_bootstrap_changes_that_line_only(data: Path) -> None:
+def test_a_bootstrap_is_made_possible_and_leaves_a_mark(data: Path) -> None:
     (data / "grastate.dat").chmod(0o640)
-    set_safe_to_bootstrap(data)
-    assert (data / "grastate.dat").read_text() == grastate(12, safe=1)
+    started = make_ready(data, Start("10.0.0.1", (), Position(A, 12)))
+    assert started.position == Position(A, 12)
+    assert parse_grastate((data / "grastate.dat").read_text()) == Grastate(A, -1, safe_to_bootstrap=True)
     assert (data / "grastate.dat").stat().st_mode & 0o777 == 0o640
-    (data / "grastate.dat").write_text(f"uuid: {A}\nseqno: 4\n")
-    set_safe_to_bootstrap(data)
-    assert read_disk(data) == Disk(Directory.USABLE, Position(A, 4), safe_to_bootstrap=True, cluster_uuid=A)
+    assert bootstrap_mark.read(data) == Mark(Position(A, 12), Position(A, 12))
+
+
+def test_a_new_history_begins_at_the_same_seqno(data: Path) -> None:
+    started = make_ready(data, Start("10.0.0.1", (), Position(A, 12), history=B))
+    assert started.position == Position(B, 12)
+    assert parse_grastate((data / "grastate.dat").read_text()) == Grastate(B, -1, safe_to_bootstrap=True)
+    assert bootstrap_mark.read(data) == Mark(Position(A, 12), Position(B, 12))
+
+
+@pytest.mark.parametrize(
+    ("history", "recovered", "position"),
+    [
+        (A, Position(ZERO_UUID, -1), Position(A, 12)),
+        (B, Position(ZERO_UUID, -1), Position(B, 12)),
+        (B, Position(A, 12), Position(A, 12)),
+        (B, Position(B, 13), Position(B, 13)),
+    ],
+    ids=["killed before the first view", "the same, under a new history", "killed earlier still", "killed after it"],
+)
+def test_a_bootstrap_that_was_killed_leaves_a_usable_directory(data, history, recovered, position) -> None:
+    make_ready(data, Start("10.0.0.1", (), Position(A, 12), history=history))
+    found = read_disk(data)
+    assert found.needs_recovery
+    after = after_recovery(found, recovered)
+    assert (after.directory, after.position) == (Directory.USABLE, position)
+    assert after.only_marked is (recovered == Position(ZERO_UUID, -1))
+
+
+def test_the_mark_says_nothing_for_another_history_or_an_odd_recovery(data: Path) -> None:
+    begin_bootstrap(data, Position(A, 12), Position(B, 12))
+    found = read_disk(data)
+    for recovered in (Position(ZERO_UUID, 5), Position(B, -1), Position(C, 12)):
+        assert after_recovery(found, recovered).directory is Directory.INCOMPLETE
+    (data / "grastate.dat").write_text(grastate(-1, C))
+    assert after_recovery(read_disk(data), Position(ZERO_UUID, -1)).directory is Directory.INCOMPLETE
+
+
+MARKS = {
+    "empty": "",
+    "cut off": f"{A}:12 {B}:1",
+    "one position": f"{A}:12\n",
+    "two seqnos": f"{A}:12 {B}:13\n",
+    "zeros": f"{ZERO_UUID}:12 {A}:12\n",
+    "no seqno": f"{A}:-1 {A}:-1\n",
+    "more than a mark": f"{A}:12 {A}:12\n and more\n",
+    "not text": "\udcff",
+    "endless": f"{A}:12 {A}:12\n" * 100,
+}
+
+
+@pytest.mark.parametrize("text", MARKS.values(), ids=MARKS.keys())
+def test_a_damaged_mark_is_reported_and_never_trusted(data: Path, text: str) -> None:
+    begin_bootstrap(data, Position(A, 12), Position(A, 12))
+    bootstrap_mark.path_of(data).write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(DamagedMark):
+        bootstrap_mark.read(data)
+    after = after_recovery(read_disk(data), Position(ZERO_UUID, -1))
+    assert (after.directory, after.position) == (Directory.INCOMPLETE, None)
+    assert "damaged" in after.note
+    assert after_recovery(read_disk(data), Position(A, 12)).directory is Directory.USABLE, "InnoDB knows"
+
+
+def test_a_mark_that_is_no_file_is_not_read(data: Path) -> None:
+    os.mkfifo(bootstrap_mark.path_of(data))
+    with pytest.raises(DamagedMark, match="not a file"):
+        bootstrap_mark.read(data)
+
+
+def test_a_clean_stop_counts_more_than_a_mark(data: Path) -> None:
+    begin_bootstrap(data, Position(A, 12), Position(B, 12))
+    (data / "grastate.dat").write_text(grastate(99, B))
+    assert read_disk(data).position == Position(B, 99)
+
+
+@pytest.mark.parametrize("position", [Position(A, 12), None], ids=["with a position", "without"])
+def test_a_join_leaves_no_mark_for_other_data(data: Path, position: Position | None) -> None:
+    begin_bootstrap(data, Position(A, 12), Position(B, 12))
+    assert make_ready(data, Start("10.0.0.1", ("10.0.0.2",), position)).position == position
+    assert bootstrap_mark.read(data) is None
+
+
+def test_a_join_takes_the_position_back_from_a_history_that_had_only_begun(data: Path) -> None:
+    begin_bootstrap(data, Position(A, 12), Position(B, 12))
+    make_ready(data, Start("10.0.0.1", ("10.0.0.2",), Position(A, 12)))
+    said = parse_grastate((data / "grastate.dat").read_text())
+    assert (said.uuid, said.seqno) == (A, -1), "or Galera would ignore the position on the command line"
+
+
+def test_a_join_from_a_clean_stop_changes_nothing(data: Path) -> None:
+    before = (data / "grastate.dat").read_text()
+    started = make_ready(data, Start("10.0.0.1", ("10.0.0.2",), Position(A, 12)))
+    assert started.position == Position(A, 12)
+    assert (data / "grastate.dat").read_text() == before
+
+
+def test_a_join_that_copies_everything_sets_out_from_no_position(data: Path) -> None:
+    (data / "galera.cache").touch()
+    started = make_ready(data, Start("10.0.0.1", ("10.0.0.2",), Position(A, 12), copies_all=True))
+    assert started.position is None
+    assert read_disk(data).needs_recovery, "and InnoDB still knows where the data is"
+    assert not (data / "galera.cache").exists(), "it may hold other write-sets under the same numbers"
+
+
+@pytest.mark.parametrize("grastate_dat", [None, b"", b"\xff\xfe", b"uuid: zeros"], ids=str)
+def test_a_join_of_a_broken_directory_leaves_what_cannot_be_understood(data: Path, grastate_dat: bytes | None) -> None:
+    (data / "galera.cache").touch()
+    (data / "grastate.dat").unlink()
+    if grastate_dat is not None:
+        (data / "grastate.dat").write_bytes(grastate_dat)
+    assert make_ready(data, Start("10.0.0.1", ("10.0.0.2",), None)).position is None
+    assert not (data / "galera.cache").exists()
+    assert read_disk(data).directory is Directory.INCOMPLETE
 
 
 def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
@@ -142,8 +263,9 @@ def test_one_lock_at_a_time_and_it_survives_the_deletion_of_all_files(data: Path
     os.close(second.fd)
 
 
-def test_bytes_are_counted_without_galeras_ring_buffer(tmp_path: Path) -> None:
-    (tmp_path / "galera.cache").write_bytes(b"x" * 1000)
+def test_bytes_are_counted_without_what_each_member_makes_itself(tmp_path: Path) -> None:
+    for name in ("galera.cache", "gcache.page.000001", "ib_logfile0", "ibtmp1"):
+        (tmp_path / name).write_bytes(b"x" * 1000)
     (tmp_path / ".sst").mkdir()
     (tmp_path / ".sst" / "ibdata1").write_bytes(b"x" * 300)
     (tmp_path / "a").write_bytes(b"x" * 7)

@@ -7,14 +7,14 @@ import pytest
 from builders import A, B, status, wsrep
 
 from galera_operator.agent.drain import cut_sql, end_idle_sql, threshold_after
-from galera_operator.agent.peers import Component, Heard, find_component, live_members
+from galera_operator.agent.peers import Component, Heard, find_component, first_in_line, live_members, primary_at
 from galera_operator.agent.watch import incoming_hosts
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.position import ZERO_UUID, Position
 
 
 def heard(slot: int, **changes: Any) -> Heard:
-    ours = {key: changes.pop(key) for key in ("stage", "writer") if key in changes}
+    ours = {key: changes.pop(key) for key in ("stage", "writer", "leaving") if key in changes}
     return Heard(f"10.0.0.{slot}", replace(status(slot, **ours), wsrep=wsrep(**changes)), 0.1)
 
 
@@ -60,6 +60,42 @@ def test_write_sets_that_the_component_has_not_are_not_given_up() -> None:
     assert isinstance(said, str)
     assert "3 write-sets ahead" in said
     assert isinstance(find_component(Position(A, 103), [heard(1, last_committed=100), heard(2, last_committed=103)]), Component)
+
+
+GIVEN_UP = {
+    "of another history": (Position(B, 7), [heard(1)]),
+    "ahead of the component": (Position(A, 103), [heard(1)]),
+    "behind it, but perhaps with rows of its own": (Position(A, 99), [heard(1)]),
+    "of a history whose position is not known": (Position(B, -1), [heard(1)]),
+}
+
+
+@pytest.mark.parametrize(("own", "peers"), GIVEN_UP.values(), ids=GIVEN_UP.keys())
+def test_a_copy_that_was_given_up_is_replaced_as_a_whole(own: Position, peers: list[Heard]) -> None:
+    found = find_component(own, peers, frozenset({"10.0.0.1"}))
+    assert isinstance(found, Component)
+    assert found.replaces
+
+
+def test_a_copy_is_given_up_for_the_named_component_only() -> None:
+    assert isinstance(find_component(Position(B, 7), [heard(1)], frozenset({"10.0.0.2"})), str)
+    two_histories = [heard(1), heard(2, state_uuid=B)]
+    assert isinstance(find_component(Position(B, 7), two_histories, frozenset({"10.0.0.1"})), str)
+    joined = find_component(Position(A, 99), [heard(1)])
+    assert isinstance(joined, Component)
+    assert not joined.replaces
+
+
+def test_a_component_that_is_being_bootstrapped_counts_as_one() -> None:
+    assert primary_at([heard(1), heard(2, stage=Stage.BOOTSTRAPPING)]) == "10.0.0.1, 10.0.0.2"
+    assert primary_at([waiting(1), heard(2, cluster_status="non-Primary"), heard(3, stage=Stage.JOINING)]) == ""
+
+
+def test_of_two_that_wait_the_lower_name_joins_first() -> None:
+    assert first_in_line("db.3", [waiting(2), heard(1)]) == "db.2"
+    assert first_in_line("db.2", [waiting(3), waiting(10)]) == ""
+    assert first_in_line("db.11", [waiting(9), waiting(10)]) == "db.9"
+    assert first_in_line("db.3", [heard(2, stage=Stage.WAITING, leaving=True)]) == "", "it will not join any more"
 
 
 @pytest.mark.parametrize("busy", [heard(2, local_state=2), heard(2, local_state=3), heard(2, stage=Stage.JOINING)])

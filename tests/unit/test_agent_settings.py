@@ -201,8 +201,17 @@ def test_accounts_get_only_what_they_use() -> None:
     assert not any("galera_monitor" in statement for statement in own_account_statements(None))
 
 
-def test_the_defaults_file_includes_the_users_files_last(tmp_path: Path) -> None:
-    made = settings(GALERA_CONF_DIR=f"{tmp_path}:{tmp_path}/none", GALERA_BUFFER_POOL_SIZE="64M")
+def test_the_users_files_come_after_the_defaults_and_the_containers_command_after_them(tmp_path: Path) -> None:
+    made = settings(
+        "mariadbd", "--max-connections=77", GALERA_CONF_DIR=f"{tmp_path}:{tmp_path}/none", GALERA_BUFFER_POOL_SIZE="64M"
+    )
     text = options.defaults_file(made, 1)
     assert "innodb_buffer_pool_size = 64M" in text
-    assert text.rstrip().endswith(f"!includedir {tmp_path}")
+    assert "/none" not in text
+    assert text.index("innodb_buffer_pool_size") < text.index(f"!includedir {tmp_path}") < text.index('max-connections = "77"')
+
+
+def test_the_containers_command_is_not_on_mariadbds_command_line(tmp_path: Path) -> None:
+    made = settings("mariadbd", "--innodb-buffer-pool-size=64M")
+    first, last = options.common_arguments(made, tmp_path / "my.cnf", tmp_path)
+    assert not [argument for argument in (*first, *last) if "buffer" in argument], "mariadb-backup would end on it"

@@ -12,8 +12,10 @@ from builders import (
     cluster,
     joined_but_not_admitted,
     member,
+    non_primary,
     pending,
     position,
+    recipient,
     remembered,
     task,
     three_calm,
@@ -24,7 +26,7 @@ from builders import (
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import DNS_PATIENCE, DRAIN_SLACK, decide
 from galera_operator.core.model import Memory, Shrink, Silence
-from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize
+from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize, StopMember
 from galera_operator.core.spec import BadWish, Wish
 
 BANANA = BadWish("bad-label", "galera.replicas is 'banana'; expected a whole number", "docker service update ...")
@@ -204,18 +206,18 @@ def test_a_member_that_already_starts_is_waited_for():
 def test_the_member_on_its_way_into_a_primary_component_is_named():
     on_its_way = member(2, stage=Stage.BOOTSTRAPPING, cluster_status="non-Primary", ready=False, local_state=0)
     plan = decide(cluster(waiting(1, position(5)), on_its_way), remembered())
-    assert held(plan).startswith("slot 2")
+    assert "slot 2 (n2) is bootstrapping" in held(plan)
 
 
 def test_a_lost_majority_pages():
-    plan = decide(cluster(member(1, cluster_status="non-Primary"), unseen(2), unseen(3)), remembered())
+    plan = decide(cluster(non_primary(1), unseen(2), unseen(3)), remembered())
     assert paged(plan) == "no-primary"
-    assert "pc.bootstrap" in plan.remedy
+    assert "galera-operator bootstrap shop_db --from-slot 1 --accept-loss-of 2 --accept-loss-of 3" in plan.remedy
 
 
-def test_nobody_bootstraps_beside_a_member_that_lost_its_majority():
-    plan = decide(cluster(member(1, cluster_status="non-Primary"), waiting(2, position(500))), remembered())
-    assert paged(plan) == "no-primary"
+def test_nobody_bootstraps_beside_a_member_that_lost_its_majority_before_it_has_stopped():
+    plan = decide(cluster(non_primary(1), waiting(2, position(500))), remembered())
+    assert the_step(plan) == StopMember(*recipient(1))
 
 
 # Admission
@@ -453,15 +455,42 @@ def test_a_victim_that_never_got_a_node_goes_without_a_drain():
     "seen",
     [
         cluster(member(1), unseen(2), pending(3), wish=2),
-        cluster(member(1), member(2), pending(3), wish=2, update_state="updating"),
         cluster(member(1), member(2), pending(3), wish=2, leaving=(task(4, desired="shutdown"),)),
         cluster(member(1), member(2, cluster_size=3), pending(3), wish=2),
         cluster(member(1), member(2, transfer=DONOR), pending(3), wish=2),
     ],
-    ids=["somebody unseen", "rollout", "a task leaving", "another view", "a transfer"],
+    ids=["somebody unseen", "a task leaving", "another view", "a transfer"],
 )
 def test_also_a_victim_without_a_node_stays_while_the_rest_is_not_calm(seen):
     assert "not now" in held(decide(seen, remembered()))
+
+
+@pytest.mark.parametrize("wish", [2, 3, 5])
+def test_a_rollout_that_waits_for_a_task_which_no_node_can_take_pages_because_it_never_ends(wish):
+    plan = decide(cluster(member(1), member(2), pending(3), wish=wish, update_state="updating"), remembered())
+    assert paged(plan) == "update-stuck"
+    assert plan.why == (
+        "a service update is updating; a write now would disturb it, and it waits for slot 3, which no node can take: "
+        "no suitable node"
+    )
+    assert "docker service scale shop_db=2" in plan.remedy
+
+
+@pytest.mark.parametrize(
+    ("task_changes", "update_state"),
+    [
+        ({}, ""),
+        ({}, "completed"),
+        ({"state": "assigned"}, "updating"),
+        ({"message": ""}, "updating"),
+        ({"node_id": "n3"}, "updating"),
+    ],
+    ids=["no rollout", "rollout over", "being placed", "no word yet", "has a node"],
+)
+def test_a_task_without_a_node_is_otherwise_waited_for(task_changes, update_state):
+    nowhere = pending(3)
+    nowhere = replace(nowhere, task=replace(nowhere.task, **task_changes))
+    assert isinstance(decide(cluster(member(1), member(2), nowhere, wish=5, update_state=update_state), remembered()), Hold)
 
 
 def test_a_victim_that_is_not_seen_stays():

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from builders import ZEROS, A, B, cluster, pending, position, remembered, task, unseen, waiting
+from builders import ZEROS, A, B, C, cluster, pending, position, recipient, remembered, task, unseen, waiting
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Memory, Silence
-from galera_operator.core.plan import Act, Bootstrap, Hold, Page
+from galera_operator.core.model import Fork, Memory, Silence
+from galera_operator.core.plan import Act, Bootstrap, Hold, Page, Resize
 from galera_operator.core.position import Directory
 
 
@@ -27,7 +27,9 @@ def incomplete(slot):
 
 
 def test_the_very_first_start_grants_slot_1():
-    assert seed(decide(cluster(waiting(1), waiting(2), waiting(3)), Memory())) == Bootstrap(1, "10.0.0.1", "life1", None)
+    assert seed(decide(cluster(waiting(1), waiting(2), waiting(3)), Memory())) == Bootstrap(
+        *recipient(1), None, fence=(recipient(2), recipient(3))
+    )
 
 
 def test_a_single_empty_member_starts_the_cluster():
@@ -36,7 +38,9 @@ def test_a_single_empty_member_starts_the_cluster():
 
 def test_of_all_stopped_members_the_newest_gets_the_grant():
     seen = cluster(waiting(1, position(7)), waiting(2, position(9)), waiting(3, position(8)))
-    assert seed(decide(seen, remembered(ledger={1: 9, 2: 9}))) == Bootstrap(2, "10.0.0.2", "life2", position(9))
+    assert seed(decide(seen, remembered(ledger={1: 9, 2: 9}))) == Bootstrap(
+        *recipient(2), position(9), fence=(recipient(1), recipient(3))
+    )
 
 
 def test_of_equally_new_members_the_lowest_slot_gets_the_grant():
@@ -89,7 +93,7 @@ def test_a_newest_copy_at_or_past_the_ledger_is_good(seqno):
 
 
 def test_nobody_is_elected_before_swarm_has_made_every_task():
-    plan = decide(cluster(waiting(1, position(7)), replicas=3), remembered())
+    plan = decide(cluster(waiting(1, position(7), since=1.0), replicas=3), remembered())
     assert isinstance(plan, Hold)
     assert "1 of 3 tasks" in plan.why
 
@@ -98,9 +102,10 @@ def test_nobody_is_elected_before_swarm_has_made_every_task():
     "silent", [unseen(2), unseen(2, kind=Silence.NO_AGENT), pending(2)], ids=["no answer", "refused", "no node"]
 )
 def test_nobody_is_elected_while_a_member_was_not_seen(silent):
-    plan = decide(cluster(waiting(1, position(7)), silent), remembered())
+    plan = decide(cluster(waiting(1, position(7), since=1.0), silent), remembered(ledger={2: 7}))
     assert isinstance(plan, Hold)
-    assert "may hold newer data" in plan.why
+    assert "slot 2" in plan.why
+    assert "waiting for every copy to answer" in plan.why
 
 
 def test_nobody_is_elected_while_an_old_task_still_ends():
@@ -114,9 +119,10 @@ def test_nobody_is_elected_while_a_members_agent_does_anything_but_wait(stage):
     assert isinstance(decide(cluster(waiting(1, position(7)), waiting(2, position(8), stage=stage)), remembered()), Hold)
 
 
-def test_a_slot_that_held_data_and_is_not_among_the_tasks_pages():
+def test_a_slot_that_held_data_and_is_not_among_the_tasks_comes_back_first():
     plan = decide(cluster(waiting(1, position(7))), remembered(ledger={1: 7, 3: 5}))
-    assert paged(plan) == "copy-missing"
+    assert isinstance(plan, Act)
+    assert plan.steps == (Resize("svc", 40, 1, 3),)
     assert "slot 3" in plan.why
 
 
@@ -137,8 +143,61 @@ def test_a_recorded_cluster_is_never_made_anew_in_empty_directories():
 
 
 def test_a_recorded_cluster_whose_copies_are_all_incomplete_pages():
-    assert paged(decide(cluster(incomplete(1), incomplete(2)), remembered(ledger={1: 7}))) == "data-gone"
+    plan = decide(cluster(incomplete(1), incomplete(2)), remembered(ledger={1: 7}))
+    assert paged(plan) == "data-gone"
+    assert plan.remedy.startswith("Bring back a volume")
+
+
+def test_where_only_copies_from_before_a_decision_are_left_the_command_for_them_is_named():
+    plan = decide(cluster(waiting(1, position(90)), waiting(2, position(80))), remembered(C, fork=Fork(position(100), ())))
+    assert paged(plan) == "data-gone"
+    assert plan.remedy.startswith("An older copy is there: galera-operator bootstrap shop_db --from-slot 1 .")
 
 
 def test_an_unknown_database_without_a_position_pages():
     assert paged(decide(cluster(waiting(1), incomplete(2)), Memory())) == "no-usable-copy"
+
+
+def test_the_page_for_a_newest_copy_that_is_missing_names_the_command_that_goes_on_without_it():
+    plan = decide(cluster(waiting(1, position(90)), waiting(2, position(89))), remembered(ledger={1: 90, 2: 91}))
+    assert "galera-operator bootstrap shop_db --from-slot 1 --accept-loss-of 2" in plan.remedy
+
+
+def test_the_page_for_two_histories_names_one_command_for_each_the_recorded_one_first():
+    seen = cluster(waiting(1, position(900, B)), waiting(2, position(7, A)), waiting(3, position(9, A)))
+    plan = decide(seen, remembered(A))
+    assert plan.remedy == (
+        "Decide which history to keep: galera-operator bootstrap shop_db --from-slot 3 --accept-loss-of 1 ; or: "
+        "galera-operator bootstrap shop_db --from-slot 1 --accept-loss-of 2 --accept-loss-of 3"
+    )
+
+
+@pytest.mark.parametrize(
+    ("former", "fork"),
+    [
+        (position(90, B), Fork(position(100, B), ())),
+        (position(100, B), Fork(position(100, B), ())),
+        (position(500, B), Fork(position(100, B), (2,))),
+    ],
+    ids=["before the fork", "at the fork", "given up"],
+)
+def test_a_copy_from_before_a_persons_decision_neither_seeds_nor_diverges(former, fork):
+    seen = cluster(waiting(1, position(7)), waiting(2, former))
+    assert seed(decide(seen, remembered(fork=fork))) == Bootstrap(*recipient(1), position(7), fence=(recipient(2),))
+
+
+@pytest.mark.parametrize(
+    ("other", "fork"),
+    [(position(101, B), Fork(position(100, B), (1, 3))), (position(90, C), Fork(position(100, B), (2,)))],
+    ids=["past the fork", "a third history"],
+)
+def test_a_copy_that_is_not_contained_in_the_present_history_still_diverges(other, fork):
+    plan = decide(cluster(waiting(1, position(7)), waiting(2, other)), remembered(fork=fork))
+    assert paged(plan) == "diverged-histories"
+
+
+def test_a_copy_that_a_person_gave_up_never_seeds_although_it_is_the_newest():
+    seen = cluster(waiting(1, position(103)), waiting(2, position(105)))
+    assert seed(decide(seen, remembered(ledger={1: 103}, given_up={2: A}))).slot == 1
+    assert seed(decide(seen, remembered(ledger={1: 103}, given_up={1: A}))).slot == 2
+    assert seed(decide(seen, remembered(ledger={1: 103}, given_up={2: B}))).slot == 2

@@ -1,10 +1,16 @@
-"""Every step may be the last thing an operator does: the next one continues from what it sees, to the same end."""
+"""Every step may be the last thing an operator does, or the last for a long while: the next one gets to the same end."""
 
 from __future__ import annotations
 
-import pytest
-from fakes import NAME, Fuse, InlinePool, MemoryStore, OperatorKilled, SmallWorld
+from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
+from builders import A, C, decided
+from fakes import Fuse, InlinePool, MemoryStore, OperatorKilled
+from small_world import NAME, SmallWorld
+
+from galera_operator.core.model import Memory
 from galera_operator.core.plan import Page, Plan
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
@@ -16,7 +22,7 @@ STEP = 2.0
 
 
 class Story:
-    """A world, and the operators that come and die in it one after the other."""
+    """A world, and the operators that come and die in it one after the other, or freeze and come back."""
 
     def __init__(self, fuse: Fuse) -> None:
         self.fuse = fuse
@@ -25,9 +31,13 @@ class Story:
         self.now = 0.0
         self.operators = 0
         self.told: list[str] = []
+        self.pages: set[str] = set()
+        self.thawed: list[ClusterTick] = []
+        self.done: Callable[[Plan], bool] = lambda plan: True
         self._hire()
 
-    def until(self, done, turns: int = 120) -> None:
+    def until(self, done: Callable[[Plan], bool], turns: int = 120) -> None:
+        self.done = done
         for _ in range(turns):
             plan = self._turn()
             self.world.step()
@@ -39,21 +49,33 @@ class Story:
         self.world.wish = size
         self.until(lambda plan: plan.why.startswith("as wished") and len(self.world.boxes) == size)
 
+    def freeze(self) -> None:
+        """The operator stands still inside a write; another one takes over and gets done what was wanted. Then it goes on."""
+        frozen, done = self.operator, self.done
+        self._hire()
+        self.until(done)
+        self.thawed.append(frozen)
+        self.told.append("-- thawed --")
+
     def outcome(self):
         memory = self.store.records[NAME].memory
         return self.world.outcome() | {"uuid": memory.uuid, "ledger": sorted(memory.ledger), "shrink": memory.shrink}
 
     def _turn(self) -> Plan | None:
         self.now += STEP
+        operator = self.operator
         try:
-            plan = self.operator.turn(self.world.clusters()[0])
+            plan = operator.turn(self.world.clusters()[0])
         except OperatorKilled:
             self.told.append("-- killed --")
             self._hire()
             return None
         self.told.append(f"{type(plan).__name__}: {plan.why}")
-        assert not isinstance(plan, Page), "\n".join(self.told[-20:])
-        return plan
+        if isinstance(plan, Page) and operator is self.operator:
+            assert plan.name in self.pages, "\n".join(self.told[-20:])
+        for other in self.thawed:
+            other.turn(self.world.clusters()[0])
+        return plan if operator is self.operator else None
 
     def _hire(self) -> None:
         self.operators += 1
@@ -72,17 +94,76 @@ def crash_of_everything(story: Story) -> None:
     story.until_settled_at(3)
 
 
-@pytest.mark.parametrize("tale", [up_and_down, crash_of_everything])
+def majority_lost_and_the_newest_lives(story: Story) -> None:
+    story.until_settled_at(3)
+    story.world.crash(3)
+    story.until_settled_at(3)
+
+
+def majority_lost_and_an_older_one_lives(story: Story) -> None:
+    story.until_settled_at(3)
+    story.world.crash(1)
+    story.until_settled_at(3)
+
+
+def newest_copy_lost_and_a_person_goes_on_without_it(story: Story) -> None:
+    """The node of slot 3, which holds the newest copy, is away; later it comes back with rows that were given up."""
+    story.until_settled_at(3)
+    story.world.silent.add(3)
+    story.world.crash()
+    story.pages = {"copy-missing", "consent-outdated"}
+    story.until(lambda plan: isinstance(plan, Page) and plan.name == "copy-missing")
+    start = story.world.volumes[2]
+
+    def go_on_from_slot_2(memory: Memory) -> Memory:
+        return replace(memory, consent=decided(2, start, 3))
+
+    story.store.edit(NAME, go_on_from_slot_2)
+    story.until(lambda plan: story.world.history == C and "slot 3" in plan.why and len(story.world.members()) == 2)
+    story.world.silent.clear()
+    story.until_settled_at(3)
+
+
+TALES = [
+    up_and_down,
+    crash_of_everything,
+    majority_lost_and_the_newest_lives,
+    majority_lost_and_an_older_one_lives,
+    newest_copy_lost_and_a_person_goes_on_without_it,
+]
+each_tale = pytest.mark.parametrize("tale", TALES, ids=lambda tale: tale.__name__)
+
+
+@each_tale
 def test_an_operator_that_lives_gets_there_without_harm(tale):
     story = Story(Fuse())
     tale(story)
     assert story.world.harm == []
     assert story.operators == 1
     assert story.world.outcome()["one writer"]
+    assert story.world.outcome()["one history"]
+
+
+@each_tale
+def test_no_epoch_sees_two_primary_components_formed(tale):
+    story = Story(Fuse())
+    tale(story)
+    epochs = [epoch for epoch, _ in story.world.formed]
+    assert sorted(set(epochs)) == epochs
+    assert len(epochs) == (1 if tale is up_and_down else 2)
+
+
+def test_a_person_s_decision_gives_the_cluster_a_new_history_and_no_other_recovery_does():
+    for tale in TALES:
+        story = Story(Fuse())
+        tale(story)
+        chosen = tale is newest_copy_lost_and_a_person_goes_on_without_it
+        assert story.store.records[NAME].memory.uuid == (C if chosen else A)
+        assert (story.store.records[NAME].memory.fork is not None) is chosen
 
 
 @pytest.mark.parametrize("arrives", [True, False], ids=["right after", "right before"])
-@pytest.mark.parametrize("tale", [up_and_down, crash_of_everything])
+@each_tale
 def test_an_operator_killed_at_any_write_is_replaced_by_one_that_gets_to_the_same_end(tale, arrives):
     calm = Story(Fuse())
     tale(calm)
@@ -91,3 +172,18 @@ def test_an_operator_killed_at_any_write_is_replaced_by_one_that_gets_to_the_sam
         tale(story)
         assert story.operators == 2, f"nobody was killed at write {at}"
         assert story.outcome() == calm.outcome(), f"killed at write {at}:\n" + "\n".join(story.told)
+
+
+@each_tale
+def test_an_operator_frozen_before_any_write_does_no_harm_when_it_goes_on_after_another_has_done_the_work(tale):
+    calm = Story(Fuse())
+    tale(calm)
+    for at in range(1, calm.fuse.writes + 1):
+        fuse = Fuse(at)
+        story = Story(fuse)
+        fuse.meanwhile = story.freeze
+        tale(story)
+        assert len(story.thawed) == 1, f"nobody was frozen at write {at}"
+        assert story.outcome() == calm.outcome(), f"frozen at write {at}:\n" + "\n".join(story.told)
+        epochs = [epoch for epoch, _ in story.world.formed]
+        assert sorted(set(epochs)) == epochs, f"frozen at write {at}: {story.world.formed}"

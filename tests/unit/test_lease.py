@@ -154,3 +154,47 @@ def test_an_operator_whose_write_arrived_and_whose_answer_was_lost_does_not_wait
         mine.hold(now=5.5)
     mine.hold(now=6.0)
     assert mine.epoch == 1
+
+
+def test_each_advance_stores_the_memory_under_the_next_epoch_at_once(store):
+    mine = lease(store)
+    mine.hold(now=0.0)
+    mine.advance(remembered(), now=0.1)
+    mine.advance(remembered(ledger={1: 5}), now=0.2)
+    assert mine.epoch == store.records["shop_db"].epoch == 3
+    assert store.records["shop_db"].memory == remembered(ledger={1: 5})
+
+
+def test_an_advance_is_a_beat(store):
+    mine = lease(store)
+    mine.hold(now=0.0)
+    mine.advance(Memory(), now=4.0)
+    saves = store.saves
+    mine.hold(now=8.9)
+    assert store.saves == saves
+    mine.hold(now=9.0)
+    assert store.saves == saves + 1
+
+
+def test_an_operator_that_lost_the_lease_does_not_advance(store):
+    first, second = lease(store), lease(store, "second")
+    first.hold(now=0.0)
+    with pytest.raises(LeaseElsewhere):
+        second.hold(now=1.0)
+    second.hold(now=1.0 + TTL)
+    with pytest.raises(LeaseElsewhere, match="written by somebody else"):
+        first.advance(Memory(), now=2.0)
+    assert store.records["shop_db"].epoch == second.epoch == 2
+
+
+def test_an_advance_whose_answer_was_lost_is_not_advanced_from(store):
+    mine = lease(store)
+    mine.hold(now=0.0)
+    store.lost = True
+    with pytest.raises(Unreachable):
+        mine.advance(Memory(), now=1.0)
+    assert mine.epoch == 1
+    with pytest.raises(LeaseElsewhere):
+        mine.advance(Memory(), now=1.5)
+    mine.hold(now=2.0)
+    assert mine.epoch == 2

@@ -1,11 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import (
+    DONOR,
+    JOINER,
     ZEROS,
     A,
     B,
+    C,
     cluster,
+    decided,
     joined_but_not_admitted,
     member,
     position,
@@ -16,8 +22,9 @@ from builders import (
     waiting,
 )
 
+from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.memory import differs_in_kind, intend, remember, shrink_is_done
-from galera_operator.core.model import Copy, Memory, Shrink
+from galera_operator.core.model import Copy, Fork, Memory, Shrink
 from galera_operator.core.plan import Act, Hold, Page, Resize
 
 THIRD_LEAVES = Shrink(to=2, slot=3, task_id="task3")
@@ -200,3 +207,102 @@ def test_a_slot_that_left_in_order_is_listed_with_its_node_until_a_member_lives_
     again = remember(alone, cluster(member(1, last_committed=120), member(2, last_committed=120)))
     assert again.kept == {}
     assert set(again.ledger) == {1, 2}
+
+
+# A person's decision
+
+
+DECIDED = decided(1, position(100), 2, 3)
+
+
+def goes_on(**changes):
+    """The seed of the new history, alone."""
+    return member(1, state_uuid=C, last_committed=101, **changes)
+
+
+@pytest.mark.parametrize("changes", [{}, {"local_state": 2}, {"local_state": 3}], ids=["Synced", "donor", "Joined"])
+def test_a_decision_has_become_true_when_its_history_serves(changes):
+    before = remembered(ledger={1: 100, 2: 120}, kept={"id-of-n9": 7}, consent=DECIDED)
+    after = remember(before, cluster(goes_on(**changes), unseen(2), unseen(3)))
+    assert (after.uuid, after.consent, after.fork) == (C, None, Fork(position(100), (2, 3)))
+    assert after.ledger == ({} if changes else {1: Copy("id-of-n1", 101)})
+    assert after.kept == {}
+    assert differs_in_kind(before, after)
+
+
+@pytest.mark.parametrize(
+    "seed",
+    [goes_on(ready=False), goes_on(local_state=1), goes_on(cluster_status="non-Primary"), waiting(1, position(100, C))],
+    ids=["not ready", "joining", "non-Primary", "down"],
+)
+def test_a_decision_stays_until_its_history_serves(seed):
+    before = remembered(ledger={1: 100}, consent=DECIDED)
+    assert remember(before, cluster(seed, unseen(2))) == before
+
+
+def test_a_decision_is_void_when_the_cluster_came_back_without_it():
+    before = remembered(ledger={1: 100}, consent=DECIDED)
+    after = remember(before, cluster(member(1), unseen(2)))
+    assert (after.uuid, after.consent, after.fork) == (A, None, None)
+    assert after.ledger == {1: Copy("id-of-n1", 100)}
+
+
+def test_what_the_accepted_slots_hold_of_other_histories_is_given_up_from_then_on():
+    third = "dddddddd-0000-4000-8000-000000000004"
+    seen = cluster(goes_on(), waiting(2, position(900, B)), waiting(3, position(120)), waiting(4, position(5, third)))
+    after = remember(remembered(consent=DECIDED, given_up={5: B}), seen)
+    assert after.given_up == {2: B, 3: A, 5: B}
+
+
+def test_what_was_accepted_and_turns_out_to_serve_is_not_given_up():
+    after = remember(remembered(consent=DECIDED), cluster(goes_on(), member(2), unseen(3)))
+    assert after.given_up == {}
+    assert after.uuid == C
+
+
+def test_who_took_the_new_history_already_is_not_given_up():
+    after = remember(remembered(consent=DECIDED), cluster(goes_on(), waiting(2, position(100, C)), waiting(3)))
+    assert after.given_up == {}
+
+
+def test_a_copy_is_not_given_up_any_more_once_its_slot_serves_the_recorded_history():
+    before = remembered(given_up={1: B, 2: B, 3: B, 4: A})
+    seen = cluster(member(1), member(2, state_uuid=B), waiting(3, position(5, B)), member(4, local_state=2))
+    assert remember(before, seen).given_up == {2: B, 3: B, 4: A}
+
+
+@pytest.mark.parametrize(
+    "new",
+    [remembered(consent=DECIDED), remembered(fork=Fork(position(1), ())), remembered(given_up={1: A}), remembered(kept={"n": 1})],
+    ids=["consent", "fork", "given up", "kept"],
+)
+def test_what_a_person_decided_is_written_at_once(new):
+    assert differs_in_kind(remembered(), new)
+    assert differs_in_kind(new, remembered())
+
+
+# A copy that a full transfer replaces
+
+
+FLOWING = replace(JOINER, stage="receiving")
+
+
+def test_a_slot_into_which_a_full_transfer_flows_holds_nothing_of_before():
+    seen = cluster(member(1), waiting(2, stage=Stage.JOINING, transfer=FLOWING))
+    assert set(remember(remembered(ledger={1: 100, 2: 100}), seen).ledger) == {1}
+
+
+@pytest.mark.parametrize(
+    "seat",
+    [
+        waiting(2, stage=Stage.JOINING),
+        waiting(2, stage=Stage.JOINING, transfer=replace(FLOWING, method="IST")),
+        waiting(2, stage=Stage.JOINING, transfer=replace(FLOWING, stage=WAITING_FOR_DONOR)),
+        waiting(2, stage=Stage.WAITING, transfer=FLOWING),
+        member(2, local_state=2, transfer=DONOR),
+        unseen(2),
+    ],
+    ids=["no transfer yet", "IST", "waiting for a donor", "not joining", "donor", "unseen"],
+)
+def test_otherwise_what_a_slot_was_seen_to_hold_stays(seat):
+    assert remember(remembered(ledger={1: 100, 2: 50}), cluster(member(1), seat)).ledger[2].seqno == 50

@@ -3,10 +3,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from builders import A, remembered
+from builders import A, B, decided, position, remembered
 
 from galera_operator.adapters.swarm_store import LABEL, SwarmStore
-from galera_operator.core.model import Memory, Shrink
+from galera_operator.core.model import Fork, Memory, Shrink
 from galera_operator.ports import Conflict, Record, Refused
 
 
@@ -187,3 +187,49 @@ def test_the_good_text_of_these_tests_is_good(store, api):
     store.create("shop_db", FULL)
     label_of(api)[LABEL] = json.dumps(good())
     assert store.load("shop_db").memory == remembered().__class__(A, {1: store.load("shop_db").memory.ledger[1]})
+
+
+DECIDED = remembered(
+    ledger={1: 5},
+    kept={"node": 7},
+    consent=decided(1, position(5), 2, 3),
+    fork=Fork(position(9, B), (4,)),
+    given_up={3: B},
+)
+
+
+def test_a_persons_decision_reads_back_as_it_was_written(store, api):
+    store.create("shop_db", Record(0, "first", 1, DECIDED))
+    assert SwarmStore(api).load("shop_db").memory == DECIDED
+
+
+def test_what_is_empty_is_left_out_so_that_an_older_operator_reads_the_rest(store, api):
+    store.create("shop_db", Record(0, "first", 1, remembered()))
+    assert not {"kept", "consent", "fork", "given_up"} & json.loads(label_of(api)[LABEL]).keys()
+    assert json.loads(label_of(api)[LABEL]).keys() == good().keys()
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"consent": {"position": "A:5"}}, "state UUID is 'a'"),
+        ({"consent": {"history": ""}}, "consent.history"),
+        ({"consent": {"history": "banana"}}, "consent.history"),
+        ({"consent": {"slot": 0}}, "consent.slot"),
+        ({"consent": {"accepted": ["two"]}}, "consent.accepted"),
+        ({"consent": {"extra": 1}}, "consent.extra"),
+        ({"fork": {"origin": f"{A}:x"}}, "is not a position"),
+        ({"fork": {"accepted": None}}, "fork.accepted"),
+        ({"given_up": {"3": "banana"}}, "given_up.3"),
+    ],
+    ids=str,
+)
+def test_a_damaged_decision_is_refused_like_any_other_damage(store, api, change, told):
+    store.create("shop_db", Record(0, "first", 1, DECIDED))
+    raw = json.loads(label_of(api)[LABEL])
+    ((part, values),) = change.items()
+    raw[part] = raw[part] | values
+    label_of(api)[LABEL] = json.dumps(raw)
+    with pytest.raises(Refused, match="is damaged") as refused:
+        store.load("shop_db")
+    assert told in str(refused.value)

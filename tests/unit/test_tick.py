@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
-from fakes import NAME, InlinePool, MemoryStore, SmallWorld
+from builders import decided, position
+from fakes import InlinePool, MemoryStore
+from small_world import NAME, SmallWorld
 
 from galera_operator.core.agent_api import Grant
 from galera_operator.core.model import Memory
@@ -52,8 +55,53 @@ def test_a_turn_holds_the_lease_looks_decides_and_acts(bench):
 
 def test_the_commands_carry_the_epoch_of_the_lease(bench):
     bench.store.create(NAME, Record(0, "", 41, Memory()))
-    bench.turns(2)
-    assert next(iter(bench.world.boxes.values())).epoch == 42
+    bench.turns(4)
+    epoch = bench.store.records[NAME].epoch
+    assert epoch > 41
+    assert next(iter(bench.world.boxes.values())).epoch == epoch
+
+
+def test_a_plan_that_forms_a_primary_component_gets_an_epoch_of_its_own_before_it_is_sent(bench):
+    bench.turns(1)
+    before, sent = bench.store.records[NAME].epoch, []
+    bench.world.send = lambda address, token, command: sent.append((command.epoch, bench.store.records[NAME].epoch))
+    bench.turn()
+    bench.turn()
+    assert sent == [(before + 1, before + 1), (before + 2, before + 2)]
+
+
+def test_no_other_plan_changes_the_epoch(bench):
+    bench.turns(3)
+    epoch = bench.store.records[NAME].epoch
+    bench.world.wish = 2
+    bench.turns(10)
+    assert len(bench.world.members()) == 2
+    assert bench.store.records[NAME].epoch == epoch
+
+
+def test_a_bootstrap_is_not_sent_when_its_epoch_could_not_be_stored(bench):
+    bench.turns(1)
+    bench.store.lost = True
+    bench.world.send = lambda *_: pytest.fail("sent without its epoch")
+    assert isinstance(bench.turn(), Page)
+
+
+def test_an_operator_that_lost_the_lease_finds_out_before_it_sends_a_bootstrap(bench):
+    bench.turns(1)
+    stored = bench.store.records[NAME]
+    bench.store.save(NAME, Record(stored.version, "second", stored.epoch + 1, stored.memory))
+    bench.world.send = lambda *_: pytest.fail("sent without the lease")
+    plan = bench.turn()
+    assert isinstance(plan, Hold)
+    assert "written by somebody else" in plan.why
+
+
+def test_a_decision_that_a_person_recorded_meanwhile_is_not_written_over(bench):
+    bench.turns(1)
+    bench.store.edit(NAME, lambda memory: replace(memory, consent=decided(1, position(5))))
+    bench.turn()
+    bench.turn()
+    assert bench.store.records[NAME].memory.consent == decided(1, position(5))
 
 
 def test_without_the_lease_nothing_is_asked_and_nothing_is_done(bench):
@@ -137,7 +185,7 @@ def test_each_kind_of_plan_is_told_at_its_level(bench, said):
     bench.store.fault = Unreachable("no manager")
     bench.now += 100
     bench.turn()
-    assert any(line.startswith("INFO shop_db: hold: slot 1 (n1) is starting") for line in said)
+    assert any(line.startswith("INFO shop_db: hold: no member is up, and slot 1 (n1) is starting") for line in said)
     assert any(line.startswith("INFO shop_db: act: nothing is recorded") for line in said)
     assert any(line.startswith("ERROR shop_db: PAGE state-store: ") for line in said)
 
@@ -157,7 +205,7 @@ def test_the_journal_has_a_line_for_each_turn_that_decided_or_did_something_new(
     assert lines[1]["steps"] == [{"step": "grant slot 1 to bootstrap from an empty directory", "fault": ""}]
     assert lines[1]["seen"][""] == "Snapshot"
     assert lines[-1]["memory"]["ledger"]["1"]["seqno"] >= 0
-    assert lines[-1]["epoch"] == 1
+    assert [line["epoch"] for line in lines] == [1, 2, 2, 2, 2]
 
 
 def test_a_journal_that_grew_too_large_is_begun_anew_and_the_old_one_kept(bench, tmp_path):

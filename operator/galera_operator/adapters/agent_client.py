@@ -9,10 +9,10 @@ from galera_operator.core.agent_api import (
     HTTP_PORT,
     PATHS,
     AgentStatus,
-    BadMessage,
     Command,
     command_to_json,
 )
+from galera_operator.core.strict_json import BadMessage
 from galera_operator.ports import Refused, Unreachable
 
 TIMEOUT = 1.5

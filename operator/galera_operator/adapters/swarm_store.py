@@ -9,12 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from galera_operator.adapters.swarm_api import EngineApi
-from galera_operator.core.model import Copy, Memory, Shrink
+from galera_operator.core.model import Consent, Copy, Fork, Memory, Shrink
+from galera_operator.core.position import Position, PositionNotFound
 from galera_operator.ports import Conflict, Record, Refused
 
 PREFIX = "galera-operator."
@@ -26,21 +28,37 @@ _TEXT = (
 )
 
 Uuid = Annotated[str, StringConstraints(pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
+Slot = Annotated[int, Field(ge=1)]
+Seqno = Annotated[int, Field(ge=-1, lt=2**63)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class _Copy(_Strict):
     node_id: str
-    seqno: int = Field(ge=-1)
+    seqno: Seqno
 
 
 class _Shrink(_Strict):
     to: int = Field(ge=1)
-    slot: int = Field(ge=1)
+    slot: Slot
     task_id: str
+
+
+class _Consent(_Strict):
+    slot: Slot
+    position: str
+    accepted: tuple[Slot, ...]
+    history: Uuid = Field(min_length=36)
+    by: str
+    at: str
+
+
+class _Fork(_Strict):
+    origin: str
+    accepted: tuple[Slot, ...]
 
 
 class _State(_Strict):
@@ -50,9 +68,12 @@ class _State(_Strict):
     beat: int = Field(ge=0)
     """The version before this write: makes two writes of the same memory differ."""
     uuid: Uuid
-    ledger: dict[int, _Copy]
+    ledger: dict[Slot, _Copy]
     shrink: _Shrink | None
-    kept: dict[str, int] = Field(default_factory=dict)
+    kept: dict[str, Seqno] = Field(default_factory=dict)
+    consent: _Consent | None = None
+    fork: _Fork | None = None
+    given_up: dict[Slot, Uuid] = Field(default_factory=dict)
 
 
 class SwarmStore:
@@ -75,19 +96,12 @@ class SwarmStore:
         text = (raw["Spec"].get("Labels") or {}).get(LABEL, "")
         try:
             state = _State.model_validate_json(text)
-        except ValidationError as error:
-            fault = error.errors()[0]
-            where = ".".join(str(part) for part in fault["loc"]) or "the whole"
+            memory = _memory(state)
+        except (ValidationError, PositionNotFound) as error:
             raise Refused(
-                f"the state of {cluster} (config {PREFIX}{cluster}, label {LABEL}) is damaged: {where}: {fault['msg']}; "
+                f"the state of {cluster} (config {PREFIX}{cluster}, label {LABEL}) is damaged: {_fault(error)}; "
                 "nothing is done until it is right again"
             ) from error
-        memory = Memory(
-            uuid=state.uuid,
-            ledger={slot: Copy(copy.node_id, copy.seqno) for slot, copy in state.ledger.items()},
-            shrink=Shrink(**state.shrink.model_dump()) if state.shrink else None,
-            kept=state.kept,
-        )
         return Record(raw["Version"]["Index"], state.holder, state.epoch, memory)
 
     def create(self, cluster: str, record: Record) -> Record:
@@ -131,9 +145,30 @@ class SwarmStore:
         return None
 
 
+def _memory(state: _State) -> Memory:
+    consent, fork = state.consent, state.fork
+    return Memory(
+        uuid=state.uuid,
+        ledger={slot: Copy(copy.node_id, copy.seqno) for slot, copy in state.ledger.items()},
+        shrink=Shrink(**state.shrink.model_dump()) if state.shrink else None,
+        kept=state.kept,
+        consent=Consent(**consent.model_dump() | {"position": Position.parse(consent.position)}) if consent else None,
+        fork=Fork(Position.parse(fork.origin), fork.accepted) if fork else None,
+        given_up=state.given_up,
+    )
+
+
+def _fault(error: ValidationError | PositionNotFound) -> str:
+    if isinstance(error, PositionNotFound):
+        return str(error)
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc']) or 'the whole'}: {fault['msg']}"
+
+
 def _json(record: Record) -> str:
+    """What is empty is left out, so that an operator of an older version can read the rest."""
     memory = record.memory
-    return _State(
+    state = _State(
         schema_version=1,
         holder=record.holder,
         epoch=record.epoch,
@@ -141,5 +176,9 @@ def _json(record: Record) -> str:
         kept=dict(memory.kept),
         uuid=memory.uuid,
         ledger={slot: _Copy(node_id=copy.node_id, seqno=copy.seqno) for slot, copy in memory.ledger.items()},
-        shrink=_Shrink(to=memory.shrink.to, slot=memory.shrink.slot, task_id=memory.shrink.task_id) if memory.shrink else None,
-    ).model_dump_json()
+        shrink=_Shrink(**asdict(memory.shrink)) if memory.shrink else None,
+        consent=_Consent(**asdict(memory.consent) | {"position": str(memory.consent.position)}) if memory.consent else None,
+        fork=_Fork(origin=str(memory.fork.origin), accepted=memory.fork.accepted) if memory.fork else None,
+        given_up=dict(memory.given_up),
+    )
+    return state.model_dump_json(exclude_defaults=True)

@@ -6,21 +6,32 @@ Data is never deleted here. What cannot be understood is reported, never trusted
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import pwd
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 
-from galera_operator.core.position import Directory, Position, PositionNotFound, parse_grastate
+from galera_operator.agent import bootstrap_mark
+from galera_operator.agent.bootstrap_mark import Mark
+from galera_operator.core.position import ZERO_UUID, Directory, Position, PositionNotFound, parse_grastate
+
+log = logging.getLogger(__name__)
 
 SCRATCH = ".galera-init"
 """Where a first initialisation works; its content was never served to anybody until it is moved into place."""
 
 _COMPLETE = "complete"
 _LAST_END = ".galera-agent.last-end"
+_SMALL = 4096
+"""Bytes. Galera's own limit for grastate.dat is 256."""
 _HARMLESS = frozenset({"lost+found", "galera.cache", "gvwstate.dat", SCRATCH})
 _TRANSFER_MARKS = (".sst", "sst_in_progress")
+_GALERAS_FILES = ("grastate.dat", "gvwstate.dat", "galera.cache")
+_NOTHING = Position(ZERO_UUID, -1)
+_MADE_BY_EACH = ("galera.cache", "gcache.page.", "ib_logfile", "ibtmp")
 
 
 class DirectoryLock:
@@ -43,7 +54,11 @@ class DirectoryLock:
 
 @dataclass(frozen=True, slots=True)
 class Disk:
-    """What a data directory holds. `needs_recovery`: the position is only known to InnoDB; `cluster_uuid`: whose it was."""
+    """What a data directory holds.
+
+    `needs_recovery`: the position is only known to InnoDB; `cluster_uuid`: whose it was; `mark`: of a bootstrap from this
+    directory that did not arrive; `only_marked`: InnoDB has no position, the mark has.
+    """
 
     directory: Directory
     position: Position | None = None
@@ -51,6 +66,8 @@ class Disk:
     needs_recovery: bool = False
     cluster_uuid: str = ""
     note: str = ""
+    mark: Mark | None = None
+    only_marked: bool = False
 
 
 def read_disk(data_dir: Path) -> Disk:
@@ -62,34 +79,72 @@ def read_disk(data_dir: Path) -> Disk:
     marks = [mark for mark in _TRANSFER_MARKS if mark in names]
     if marks:
         return Disk(
-            Directory.INCOMPLETE,
+            Directory.HALF_COPIED,
             note=f"a state transfer into this directory was cut off ({', '.join(marks)} is there)",
         )
     if "mysql" not in names:
-        some = ", ".join(sorted(content)[:3])
+        some = ", ".join(ascii(name) for name in sorted(content)[:3])
         return Disk(Directory.INCOMPLETE, note=f"the directory holds {some} but no system database")
+    if "gvwstate.dat" in names:
+        log.warning("gvwstate.dat, which an agent's mariadbd does not write, is there and is not used: pc.recovery is off")
     try:
-        grastate = parse_grastate((data_dir / "grastate.dat").read_text())
+        grastate = parse_grastate(_read_small(data_dir / "grastate.dat"))
     except FileNotFoundError:
         return Disk(Directory.INCOMPLETE, note="a database without grastate.dat: its position is unknown")
     except (OSError, UnicodeDecodeError, PositionNotFound) as error:
         return Disk(Directory.INCOMPLETE, note=f"grastate.dat is corrupt and not trusted: {error}")
     if grastate.position is not None:
         return Disk(Directory.USABLE, grastate.position, grastate.safe_to_bootstrap, cluster_uuid=grastate.uuid)
+    note, mark = "grastate.dat has no position", None
+    try:
+        mark = bootstrap_mark.read(data_dir)
+    except bootstrap_mark.DamagedMark as error:
+        log.warning("%s", error)
+        note += f"; {error}"
     return Disk(
         Directory.INCOMPLETE,
         safe_to_bootstrap=grastate.safe_to_bootstrap,
         needs_recovery=True,
         cluster_uuid=grastate.uuid,
-        note="grastate.dat has no position",
+        note=note,
+        mark=mark,
     )
 
 
+def _read_small(path: Path) -> str:
+    """Read a file of a few lines, and nothing that is no such file: a pipe would never end, a device neither.
+
+    Raises:
+        OSError: it cannot be read, or is not a file.
+        UnicodeDecodeError: bytes that are no text.
+    """
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(f"{path.name} is not a file")
+        raw = os.read(fd, _SMALL + 1)
+    finally:
+        os.close(fd)
+    if len(raw) > _SMALL:
+        raise OSError(f"{path.name} is longer than {_SMALL} bytes")
+    return raw.decode()
+
+
 def after_recovery(disk: Disk, recovered: Position) -> Disk:
-    """Combine what grastate.dat and InnoDB say. Only an agreement makes the directory usable."""
+    """Combine what grastate.dat, InnoDB and the mark of a bootstrap say. Only an agreement makes the directory usable.
+
+    What InnoDB says is the truth. Where it says nothing, a bootstrap from here was killed before its first view: nothing was
+    written since, so the data is where the mark says.
+    """
+    mark = disk.mark if disk.mark and disk.mark.begins.uuid == disk.cluster_uuid else None
+    if mark and recovered == _NOTHING:
+        return Disk(
+            Directory.USABLE, mark.begins, disk.safe_to_bootstrap, cluster_uuid=mark.begins.uuid, mark=mark, only_marked=True
+        )
     if not recovered.is_usable:
-        return Disk(Directory.INCOMPLETE, note=f"InnoDB knows no position either: it recovered {recovered}")
-    if disk.cluster_uuid != recovered.uuid:
+        more = "; ".join(part for part in (disk.note, f"InnoDB knows no position either: it recovered {recovered}") if part)
+        return Disk(Directory.INCOMPLETE, note=more)
+    if recovered.uuid not in {disk.cluster_uuid, mark.was.uuid if mark else ""}:
         return Disk(
             Directory.INCOMPLETE,
             note=f"grastate.dat says state UUID {disk.cluster_uuid}, InnoDB recovered {recovered}: neither is trusted",
@@ -97,11 +152,42 @@ def after_recovery(disk: Disk, recovered: Position) -> Disk:
     return Disk(Directory.USABLE, recovered, disk.safe_to_bootstrap, cluster_uuid=recovered.uuid)
 
 
-def set_safe_to_bootstrap(data_dir: Path) -> None:
-    """Allow a bootstrap from this directory: mariadbd refuses ``--wsrep-new-cluster`` without it. After all checks only."""
+def begin_bootstrap(data_dir: Path, was: Position, begins: Position) -> None:
+    """Make a bootstrap from `was` possible, under the state UUID of `begins`. After all checks only.
+
+    mariadbd refuses ``--wsrep-new-cluster`` without ``safe_to_bootstrap: 1``, and takes the position from its command line
+    only where grastate.dat has the same state UUID and no seqno.
+    """
+    like = data_dir / "grastate.dat"
+    replace_file(bootstrap_mark.path_of(data_dir), str(Mark(was, begins)), like=like)
+    _set_grastate(data_dir, uuid=begins.uuid, seqno="-1", safe_to_bootstrap="1")
+
+
+def begin_join(data_dir: Path, position: Position | None) -> None:
+    """Leave a bootstrap behind that was begun here: its mark may not meet other data, nor its state UUID this position."""
+    bootstrap_mark.remove(data_dir)
+    if position is not None and parse_grastate((data_dir / "grastate.dat").read_text()).uuid != position.uuid:
+        _set_grastate(data_dir, uuid=position.uuid, seqno="-1")
+
+
+def forget_position(data_dir: Path) -> None:
+    """Leave the position to InnoDB, as a running mariadbd does: Galera then copies everything, and a recovery finds it.
+
+    Its ring buffer goes. It only repeats what is in the database, and where the component has other write-sets under the same
+    numbers, the joiner would mix them ('Unsupported CC action version').
+    """
+    (data_dir / "galera.cache").unlink(missing_ok=True)
+    try:
+        _set_grastate(data_dir, seqno="-1")
+    except (OSError, UnicodeDecodeError):
+        return  # there is none, or none that Galera could read: it finds no position either
+
+
+def _set_grastate(data_dir: Path, **values: str) -> None:
+    """Change lines of ``grastate.dat``, all at once; what is not named stays."""
     path = data_dir / "grastate.dat"
-    lines = [line for line in path.read_text().splitlines() if not line.startswith("safe_to_bootstrap:")]
-    replace_file(path, "\n".join([*lines, "safe_to_bootstrap: 1", ""]), like=path)
+    kept = [line for line in path.read_text().splitlines() if line.partition(":")[0].strip() not in values]
+    replace_file(path, "\n".join([*kept, *(f"{key}: {value}" for key, value in values.items()), ""]), like=path)
 
 
 def replace_file(path: Path, text: str, like: Path | None = None) -> None:
@@ -151,7 +237,10 @@ def resume_scratch(data_dir: Path) -> bool:
 
 
 def bytes_in(data_dir: Path) -> int:
-    """Count the bytes in a data directory without Galera's own ring buffer; files that vanish meanwhile do not count."""
+    """Count the bytes in a data directory that a state transfer copies; files that vanish meanwhile do not count.
+
+    Without Galera's ring buffer and pages, InnoDB's redo log and its temporary tablespace: each member makes its own.
+    """
     total = 0
     pending = [data_dir]
     while pending:
@@ -160,11 +249,18 @@ def bytes_in(data_dir: Path) -> int:
                 for entry in entries:
                     if entry.is_dir(follow_symlinks=False):
                         pending.append(Path(entry.path))
-                    elif entry.name != "galera.cache":
-                        total += entry.stat(follow_symlinks=False).st_size
-        except FileNotFoundError:
-            continue  # a state transfer moves files while we count
+                    elif not entry.name.startswith(_MADE_BY_EACH):
+                        total += _size(entry)
+        except OSError:
+            continue  # a state transfer moves directories while we count
     return total
+
+
+def _size(entry: os.DirEntry[str]) -> int:
+    try:
+        return entry.stat(follow_symlinks=False).st_size
+    except OSError:
+        return 0  # it has just vanished
 
 
 def remember_last_end(data_dir: Path, words: str) -> None:
@@ -184,11 +280,16 @@ def forget_last_end(data_dir: Path) -> None:
 
 
 def give_to_mysql(path: Path) -> None:
-    """Make a directory mysql's. Where it belonged to somebody else (a volume from another image), all that is in it, too."""
+    """Make a directory mysql's, with all that is in it where it belonged to somebody else (a volume from another image).
+
+    Else only the files that Galera opens: a grastate.dat that a person edited as root would end every start of mariadbd.
+    """
     user = pwd.getpwnam("mysql")
-    if path.stat().st_uid == user.pw_uid:
-        return
-    for entry in (path, *path.rglob("*")):
+    if path.stat().st_uid != user.pw_uid:
+        entries = [path, *path.rglob("*")]
+    else:
+        entries = [entry for name in _GALERAS_FILES if (entry := path / name).is_file() and entry.lstat().st_uid != user.pw_uid]
+    for entry in entries:
         os.chown(entry, user.pw_uid, user.pw_gid, follow_symlinks=False)
 
 

@@ -6,19 +6,23 @@ import logging
 import os
 import signal
 import time
-from pathlib import Path
 
-from galera_operator.agent import database, disk, options
+from galera_operator.agent import bootstrap_mark, database, disk, options, recovery
+from galera_operator.agent.configuration import configure
 from galera_operator.agent.drain import Drain
+from galera_operator.agent.forming import Forming
+from galera_operator.agent.leaving import Departure
 from galera_operator.agent.member import Member
 from galera_operator.agent.options import Start
-from galera_operator.agent.peers import Component, own_address_towards
-from galera_operator.agent.process import Mariadbd, run
+from galera_operator.agent.peers import Component, first_in_line, own_address_towards
+from galera_operator.agent.process import Mariadbd
+from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.agent.settings import BadSetting
-from galera_operator.agent.sql import Client
-from galera_operator.agent.watch import TransferWatch, Watcher
+from galera_operator.agent.sql import Client, SqlError
+from galera_operator.agent.transfer import Meter, TransferWatch
+from galera_operator.agent.watch import Watcher
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.position import Directory, PositionNotFound, recovered_position
+from galera_operator.core.position import Directory
 
 log = logging.getLogger(__name__)
 
@@ -26,9 +30,10 @@ STOPPED = 143
 """After SIGTERM: never 0, since Swarm's on-failure policy does not restart a task that ended with 0."""
 BAD_SETTING = 2
 FAILED = 1
-RECOVER_SECONDS = 3600.0
 TURN_SECONDS = 60.0
 """How long a waiting member lets another one's state transfer go first."""
+LINE_SECONDS = 2.0
+"""How long another waiting member may take to begin: the answers of agents are half a second old."""
 TICK = 0.1
 SESSION = "SET SESSION wsrep_on=OFF; SET SESSION wsrep_sync_wait=0; SET SESSION max_statement_time=10"
 """Without wsrep_on, the agent's queries work also in a component that is not Primary. What it writes, it writes with it."""
@@ -46,10 +51,14 @@ class Life:
         self._provider = ""
         self._accounts_seen = False
         self._lock: disk.DirectoryLock | None = None
+        self._meter = Meter(member)
+        self._forming = Forming(member, self._client)
+        self._departure = Departure(member)
 
     def run(self) -> int:
         try:
-            self._prepare()
+            self._provider = configure(self._settings, self._defaults, self._member.stopping)
+            self._meter.start()
             self._take_lock()
             self._read_disk()
             start = self._wait_for_start()
@@ -69,31 +78,6 @@ class Life:
 
     # Before mariadbd --------------------------------------------------------------------------------------------------
 
-    def _prepare(self) -> None:
-        """Make the directories and the configuration; check the user's options before anything is touched."""
-        settings = self._settings
-        for path in (settings.run_dir, settings.data_dir):
-            path.mkdir(parents=True, exist_ok=True)
-            disk.give_to_mysql(path)
-        pool = options.buffer_pool_bytes(options.memory_limit())
-        self._defaults.write_text(options.defaults_file(settings, pool))
-        code, output = run(
-            ["my_print_defaults", f"--defaults-file={self._user_files()}", "--mysqld"],
-            10, options.server_environment(os.environ), self._member.stopping,
-        )  # fmt: skip
-        if code != 0:
-            raise BadSetting(f"the configuration files cannot be read: {output.strip()[-300:]}")
-        given = [line for line in output.splitlines() if line.startswith("--")]
-        user = options.user_provider_options([*given, *settings.server_options])
-        self._provider = options.provider_options(settings, user)
-
-    def _user_files(self) -> Path:
-        """A file that includes only the user's own configuration, to check what they set."""
-        path = self._settings.run_dir / "user-options.cnf"
-        includes = [f"!includedir {directory}" for directory in self._settings.conf_dirs if directory.is_dir()]
-        path.write_text("\n".join(["[mariadbd]", *includes, ""]))
-        return path
-
     def _take_lock(self) -> None:
         self._lock = disk.DirectoryLock(self._settings.data_dir)
         while not self._lock.try_lock():
@@ -107,28 +91,12 @@ class Life:
         found = disk.read_disk(self._settings.data_dir)
         if found.needs_recovery:
             self._member.say("recovering the position: mariadbd did not stop cleanly, only InnoDB knows how far it got")
-            found = self._recover(found)
+            found = recovery.recover(self._settings, self._defaults, found, self._member.stopping)
         self._member.found_disk(found)
         words = {Directory.EMPTY: "empty directory", Directory.USABLE: f"position {found.position}"}
         note = words.get(found.directory, f"incomplete directory: {found.note}")
         last_end = disk.read_last_end(self._settings.data_dir)
         self._member.say(f"{note}; in its last life {last_end}" if last_end else note)
-
-    def _recover(self, found: disk.Disk) -> disk.Disk:
-        first, last = options.common_arguments(self._settings, self._defaults, self._settings.data_dir)
-        started = time.monotonic()
-        try:
-            code, output = run(
-                ["mariadbd", *first, *options.recover_arguments(), *last],
-                RECOVER_SECONDS, options.server_environment(os.environ), self._member.stopping,
-            )  # fmt: skip
-            position = recovered_position(output)
-        except (TimeoutError, PositionNotFound) as error:
-            return disk.Disk(Directory.INCOMPLETE, note=f"the position could not be recovered: {error}")
-        if code != 0:
-            return disk.Disk(Directory.INCOMPLETE, note=f"mariadbd --wsrep-recover ended with {code}")
-        log.info("recovered position %s in %.1f s", position, time.monotonic() - started)
-        return disk.after_recovery(found, position)
 
     def _wait_for_start(self) -> Start:
         """Wait until a grant comes or a live component is found; say what is being waited for."""
@@ -145,39 +113,40 @@ class Life:
                 found = member.component()
                 if isinstance(found, Component):
                     turn_since = turn_since or time.monotonic()
-                    if not found.busy or time.monotonic() - turn_since > TURN_SECONDS:
+                    first = self._who_goes_first(found, time.monotonic() - turn_since)
+                    if not first:
                         start = self._join(found)
                         member.wishes.start = start
                         return start
-                    note = f"{words}; found the component {found.state_uuid}; {found.busy}, waiting for its end"
+                    note = f"{words}; found the component {found.state_uuid}; {first}, waiting for its end"
                 else:
                     turn_since, note = None, f"{words}; {found}"
                 member.say(note)
                 member.changed.wait(TICK)
 
+    def _who_goes_first(self, found: Component, waited: float) -> str:
+        """One state transfer at a time: say whose turn it is, empty if it is ours. Nobody is waited for for ever."""
+        if found.busy:
+            return found.busy if waited < TURN_SECONDS else ""
+        other = first_in_line(self._settings.name, self._member.peers.heard(STALE_SECONDS)) if waited < LINE_SECONDS else ""
+        return f"{other} is about to join" if other else ""
+
     def _join(self, found: Component) -> Start:
         address = self._settings.bind_address or own_address_towards(found.addresses[0])
-        return Start(address, found.addresses, self._member.disk.position, found.donors)
+        held = self._member.disk
+        # MariaDB takes no part of a transfer on top of an InnoDB that has no position itself ('bogus GTID').
+        return Start(address, found.addresses, held.position, found.donors, copies_all=found.replaces or held.only_marked)
 
     # With mariadbd ----------------------------------------------------------------------------------------------------
 
     def _start(self, start: Start) -> tuple[Mariadbd, TransferWatch]:
         member, settings = self._member, self._settings
-        if start.is_bootstrap:
-            member.enter(
-                Stage.BOOTSTRAPPING,
-                f"bootstrapping a new Primary component from {start.position or 'nothing'}",
-            )
-            if start.position is None:
-                self._initialise()
-            else:
-                disk.set_safe_to_bootstrap(settings.data_dir)
-        else:
-            donors = f", donors {', '.join(start.donors)}" if start.donors else ""
-            member.enter(
-                Stage.JOINING,
-                f"joining {', '.join(start.peers)} from position {start.position or 'none'}{donors}",
-            )
+        member.enter(Stage.BOOTSTRAPPING if start.is_bootstrap else Stage.JOINING, _in_words(start))
+        if start.is_bootstrap and start.position is None:
+            self._initialise()
+        start = recovery.make_ready(settings.data_dir, start)
+        if start.history:
+            member.found_disk(disk.Disk(Directory.USABLE, start.position, safe_to_bootstrap=True, cluster_uuid=start.history))
         transfer = TransferWatch(member, settings.sst_method)
         first, last = options.common_arguments(settings, self._defaults, settings.data_dir)
         assert self._lock is not None
@@ -187,6 +156,7 @@ class Life:
             transfer.on_line,
             keep_fds=(self._lock.fd,),
         )
+        transfer.leader, self._meter.transfer = server.pid, transfer
         return server, transfer
 
     def _initialise(self) -> None:
@@ -207,13 +177,15 @@ class Life:
                 if member.stage in {Stage.JOINING, Stage.BOOTSTRAPPING}:
                     if member.wishes.stop:
                         return self._abort(server)
-                    transfer.sample(time.monotonic())
+                    if transfer.has_given_up:
+                        return self._give_up(server)
                     self._arrive(transfer, start)
                 else:
                     drain = self._drain(drain)
+                    self._forming.turn()
                     if drain is None and self._member.is_writer and not self._accounts_seen:
                         self._ensure_accounts()
-                    if member.wishes.stop and drain is not None and drain.is_finished:
+                    if member.wishes.stop and drain is not None and drain.is_finished and self._departure.may_begin():
                         return self._shut_down(server, drain)
                     if not start.is_bootstrap and drain is None:
                         member.admit_self()
@@ -235,9 +207,19 @@ class Life:
         self._member.found_disk(disk.Disk(Directory.USABLE, cluster_uuid=wsrep.state_uuid))
         note = f"Synced in a component of {wsrep.cluster_size}, waiting for admission"
         disk.forget_last_end(self._settings.data_dir)
+        bootstrap_mark.remove(self._settings.data_dir)
         if start.is_bootstrap:
             self._ensure_accounts()
+        if start.donors:
+            self._forget_donors()
         self._member.enter(Stage.RUNNING, note)
+
+    def _forget_donors(self) -> None:
+        """The named donors were right for the join. After a partition they may be joiners themselves, and wait for this one."""
+        try:
+            self._client.query("SET GLOBAL wsrep_sst_donor=''")
+        except SqlError as error:
+            log.warning("the donors of the join are still named: %s", error)
 
     def _ensure_accounts(self) -> None:
         """Once in a life, by the seed before it is admitted, or by whoever is the writer."""
@@ -295,11 +277,23 @@ class Life:
     def _abort(self, server: Mariadbd) -> int:
         """End a start in the middle: a joiner's transfer scripts do not end by themselves when mariadbd is asked to."""
         self._member.enter(Stage.STOPPING, f"ending the {self._member.stage} mariadbd: {self._member.wishes.stop}")
+        self._end_now(server)
+        return STOPPED
+
+    @staticmethod
+    def _end_now(server: Mariadbd) -> None:
         server.signal_all(signal.SIGTERM)
         if server.wait(JOIN_STOP_SECONDS) is None:
             server.signal_all(signal.SIGKILL)
             server.wait(10)
-        return STOPPED
+
+    def _give_up(self, server: Mariadbd) -> int:
+        """End a mariadbd whose Galera has given the join up: it goes on without, and would never be in the group again."""
+        words = f"Galera gave up {self._member.stage}: {server.last_words}"
+        self._member.enter(Stage.STOPPING, words)
+        disk.remember_last_end(self._settings.data_dir, words)
+        self._end_now(server)
+        return STOPPED if self._member.wishes.stop else FAILED
 
     def _ended(self, server: Mariadbd, code: int) -> int:
         exit_code = 128 - code if code < 0 else code or 1
@@ -312,3 +306,12 @@ class Life:
     def _pause(self, seconds: float) -> None:
         if self._member.stopping.wait(seconds):
             raise InterruptedError(self._member.wishes.stop)
+
+
+def _in_words(start: Start) -> str:
+    where = start.position or "nothing"
+    if start.is_bootstrap:
+        return f"bootstrapping a new Primary component from {where}" + (f" as {start.history}" if start.history else "")
+    replaced = ", to be replaced by a copy of theirs" if start.copies_all else ""
+    donors = f", donors {', '.join(start.donors)}" if start.donors else ""
+    return f"joining {', '.join(start.peers)} from position {start.position or 'none'}{replaced}{donors}"

@@ -9,13 +9,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import replace
 
 from galera_operator.agent.disk import Disk
-from galera_operator.agent.options import Start
 from galera_operator.agent.peers import Component, Heard, Peers, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
 from galera_operator.agent.settings import Settings
+from galera_operator.agent.view import View, headline
+from galera_operator.agent.wishes import Wishes
 from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 
@@ -34,16 +35,6 @@ SERVER_STAGES = frozenset({Stage.RUNNING, Stage.DRAINING, Stage.DRAINED})
 _OUT_OF_SERVICE = frozenset({Stage.DRAINING, Stage.DRAINED, Stage.STOPPING})
 
 
-@dataclass(slots=True)
-class Wishes:
-    """What commands and signals ask `Life` to do next; it takes them one by one."""
-
-    start: Start | None = None
-    drain: float | None = None
-    cancel_drain: bool = False
-    stop: str = ""
-
-
 class Member:
     """State of this member and the rules of who may change it."""
 
@@ -56,11 +47,10 @@ class Member:
         self._stage = Stage.STARTING
         self._since = time.monotonic()
         self._disk = Disk(Directory.INCOMPLETE)
-        self._wsrep: Wsrep | None = None
-        self._wsrep_at = 0.0
-        self._view_at = 0.0
-        self._thawed_at = float("-inf")
+        self._view = View()
         self._transfer: Transfer | None = None
+        self._transfer_busy_at = 0.0
+        self._data_bytes = 0
         self._admission = Admission.NONE
         self._admitted_at = 0.0
         self._drain_seconds = settings.drain_timeout
@@ -71,7 +61,7 @@ class Member:
         self._sessions = self._in_flight = self._cut = 0
         self._note = "starting"
         self._operator_at = time.monotonic()
-        self._warned = ""
+        self._stop_at = 0.0
 
     # What Life and the watcher report ---------------------------------------------------------------------------------
 
@@ -99,17 +89,8 @@ class Member:
     def saw_wsrep(self, wsrep: Wsrep | None) -> None:
         """Take over what mariadbd says about itself now; None: it did not answer (the last answer then grows old)."""
         with self.changed:
-            was, now = self._wsrep, time.monotonic()
-            if wsrep is not None:
-                if self._wsrep_at and now - self._wsrep_at > STALE_SECONDS:
-                    self._thawed_at = now
-                if was is None or was.conf_id != wsrep.conf_id:
-                    self._view_at = now
-                self._wsrep, self._wsrep_at = wsrep, now
-            elif now - self._wsrep_at > STALE_SECONDS:
-                self._wsrep = None
-            if wsrep is not None and wsrep.local_state == 4 and self._transfer and self._transfer.role == "donor":
-                self._transfer = None
+            was = self._view.last
+            self._view.take(wsrep, time.monotonic())
             self._choose_writer()
             self.changed.notify_all()
         if wsrep is not None and (was is None or headline(was) != headline(wsrep)):
@@ -125,20 +106,27 @@ class Member:
         with self.changed:
             self._cut += cut
 
-    def saw_transfer(self, transfer: Transfer | None) -> None:
+    def saw_transfer(self, transfer: Transfer | None, busy_at: float = 0.0) -> None:
+        """`busy_at`: when it last moved; the time since is reckoned when somebody asks, so it grows also without samples."""
         with self.changed:
-            self._transfer = transfer
+            self._transfer, self._transfer_busy_at = transfer, busy_at
+
+    def saw_data_bytes(self, size: int) -> None:
+        with self.changed:
+            self._data_bytes = size
 
     def forget_server(self) -> None:
         """Mariadbd is down: what it said last is not true any more."""
         with self.changed:
-            self._wsrep, self._transfer = None, None
+            self._view.forget()
+            self._transfer = None
             self._sessions = self._in_flight = 0
 
     def request_stop(self, why: str) -> None:
         with self.changed:
             if not self.wishes.stop:
                 log.info("asked to stop: %s", why)
+                self._stop_at = time.monotonic()
             self.wishes.stop = why
             self.stopping.set()
             self.changed.notify_all()
@@ -147,8 +135,8 @@ class Member:
         """Let traffic in without the operator, if it has been away for long and this member joined others. True if so."""
         with self.changed:
             away = time.monotonic() - self._operator_at
-            wsrep = self._wsrep
-            if self._admission is not Admission.NONE or self._stage is not Stage.RUNNING or wsrep is None:
+            wsrep = self._view.last
+            if self._admission is not Admission.NONE or self._stage is not Stage.RUNNING or self.wishes.stop or wsrep is None:
                 return False
             if away < self.settings.operator_away or not wsrep.is_synced or wsrep.queue or wsrep.state_uuid == ZERO_UUID:
                 return False
@@ -177,7 +165,20 @@ class Member:
     def wsrep(self) -> Wsrep | None:
         """The last status if it is fresh."""
         with self.changed:
-            return self._wsrep if time.monotonic() - self._wsrep_at <= STALE_SECONDS else None
+            return self._view.fresh(time.monotonic())
+
+    @property
+    def view_age(self) -> float:
+        return self._view.age(time.monotonic())
+
+    @property
+    def seconds_since_stop(self) -> float:
+        """Since this member was asked to stop; only once it was."""
+        return time.monotonic() - self._stop_at
+
+    @property
+    def data_bytes(self) -> int:
+        return self._data_bytes
 
     @property
     def drain_seconds(self) -> float:
@@ -207,36 +208,39 @@ class Member:
 
     def may_read(self) -> Answer:
         with self.changed:
-            age = time.monotonic() - self._wsrep_at
+            age = time.monotonic() - self._view.at
             return readiness(self._own(), age, self._others(), allow_donor=self._allow_donor)
 
     def may_write(self) -> Answer:
         with self.changed:
             self._choose_writer()
-            return writability(self._own(), time.monotonic() - self._wsrep_at, self._others(), self._role.writer)
+            return writability(self._own(), time.monotonic() - self._view.at, self._others(), self._role.writer)
 
     def component(self) -> Component | str:
         """A live component to join, as the peers tell, or why there is none."""
         with self.changed:
             own = self._disk.position or Position(self._disk.cluster_uuid or ZERO_UUID, -1)
-        return find_component(own, self.peers.heard(STALE_SECONDS))
+            replaced_by = self.wishes.replaced_by
+        return find_component(own, self.peers.heard(STALE_SECONDS), replaced_by)
 
     def status(self) -> AgentStatus:
         with self.changed:
-            wsrep = self.wsrep
-            position = self._disk.position
+            now, wsrep = time.monotonic(), self.wsrep
+            position, transfer = self._disk.position, self._transfer
+            if transfer is not None:
+                transfer = replace(transfer, idle=round(max(0.0, now - self._transfer_busy_at), 1))
             if wsrep is not None and wsrep.state_uuid != ZERO_UUID and self._stage in SERVER_STAGES:
                 position = Position(wsrep.state_uuid, wsrep.last_committed)
             return AgentStatus(
                 name=self.settings.name,
                 incarnation=self.settings.incarnation,
                 stage=self._stage,
-                since=round(time.monotonic() - self._since, 3),
+                since=round(now - self._since, 3),
                 directory=self._disk.directory,
                 position=position,
                 safe_to_bootstrap=self._disk.safe_to_bootstrap,
                 wsrep=wsrep,
-                transfer=self._transfer,
+                transfer=transfer,
                 admission=self._admission,
                 writer=self._role.writer,
                 sessions=self._sessions,
@@ -245,6 +249,9 @@ class Member:
                 epoch=self._epoch,
                 note=self._note,
                 term=self._role.term,
+                view_age=round(self._view.age(now), 3),
+                leaving=bool(self.wishes.stop),
+                data_bytes=self._data_bytes,
             )
 
     # What commands change (see commands.py, which has checked them; called with the lock held) -----------------------
@@ -289,9 +296,9 @@ class Member:
     # The writer -------------------------------------------------------------------------------------------------------
 
     def _own(self) -> Seen:
-        wsrep = self._wsrep if self.is_alive else None
+        wsrep = self._view.last if self.is_alive else None
         is_out = self._stage in _OUT_OF_SERVICE or bool(self.wishes.stop)
-        is_doubtful = time.monotonic() - self._thawed_at < DOUBT_SECONDS
+        is_doubtful = time.monotonic() - self._view.thawed_at < DOUBT_SECONDS
         return Seen(self.settings.name, self.is_admitted, is_out, wsrep, self._role, is_doubtful)
 
     def _others(self) -> list[Seen]:
@@ -307,20 +314,12 @@ class Member:
             status.stage in _OUT_OF_SERVICE,
             status.wsrep,
             Role(status.writer, status.term),
-            is_late_enough=time.monotonic() - one.age > self._thawed_at + PEER_LAG,
+            is_late_enough=time.monotonic() - one.age > self._view.thawed_at + PEER_LAG,
         )
 
     def _choose_writer(self) -> None:
-        settled = time.monotonic() - self._view_at > SETTLE_SECONDS
+        settled = time.monotonic() - self._view.moved_at > SETTLE_SECONDS
         chosen = choose_writer(self._own(), self._others(), settled=settled)
         if chosen.writer != self._role.writer:
             log.info("writer: %s (was %s), term %d", chosen.writer or "none", self._role.writer or "none", chosen.term)
         self._role = chosen
-
-
-def headline(wsrep: Wsrep) -> str:
-    """The parts of a status whose change is an event."""
-    return (
-        f"{wsrep.local_state_comment}, {wsrep.cluster_status}, {wsrep.cluster_size} members, "
-        f"ready {'ON' if wsrep.ready else 'OFF'}, state UUID {wsrep.state_uuid}"
-    )

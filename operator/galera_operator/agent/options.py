@@ -1,7 +1,8 @@
 """How mariadbd is started: our defaults with their reasons, the user's options, and what nobody may override.
 
 Precedence, weakest first: our defaults, ``/etc/mysql/conf.d``, the container's command, the safety options.
-Defaults stand in a generated file that includes the user's files; safety options are the last on the command line.
+The first three stand in a generated file; safety options are on the command line. Nothing else is: the transfer scripts hand
+mariadbd's command line to mariadb-backup, which ends on an option that it does not know, but skips it in a file.
 """
 
 from __future__ import annotations
@@ -62,12 +63,22 @@ _OURS_PROVIDER = {
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """How mariadbd is to join or form a component. `peers` empty: bootstrap. `donors`: wsrep node names, best first."""
+    """How mariadbd is to join or form a component.
+
+    Attributes:
+        peers: empty: bootstrap.
+        position: where the data is; None for an empty or incomplete directory.
+        donors: wsrep node names, best first.
+        history: of a bootstrap: the new state UUID to go on under; empty: the one of the position.
+        copies_all: of a join: a full transfer and no part of one, whatever the position is.
+    """
 
     address: str
     peers: tuple[str, ...]
     position: Position | None
     donors: tuple[str, ...] = ()
+    history: str = ""
+    copies_all: bool = False
 
     @property
     def is_bootstrap(self) -> bool:
@@ -75,8 +86,9 @@ class Start:
 
 
 def defaults_file(settings: Settings, buffer_pool: int) -> str:
-    """Make the configuration file: our defaults, each with its reason, then the user's files, which win."""
+    """Make the configuration file: our defaults, each with its reason, then the user's files and command, which win."""
     includes = "\n".join(f"!includedir {path}" for path in settings.conf_dirs if path.is_dir())
+    command = "\n".join(_file_line(option) for option in settings.server_options)
     return f"""# Written by the galera-operator agent at each start.
 [mariadbd]
 # Reverse look-ups of clients hang for seconds where Docker's DNS has no upstream.
@@ -99,12 +111,27 @@ plugin_load_add = wsrep_info
 
 [sst]
 # The donor tries again until the joiner listens, 0.1 s apart for 10 s, instead of the script's blind 10 s sleep.
-sockopt = "retry=100,interval=0.1"
+# TCP_USER_TIMEOUT (6:18), 30 s: a side whose container is gone takes its address with it, nothing answers any more, and without a
+# limit the donor would stay Donor/Desynced for 15 min. A slow side answers.
+sockopt = "retry=100,interval=0.1,setsockopt=6:18:i30000"
 # Logs of old transfers would fill the container's /tmp.
 sst-log-archive = 0
 
 {includes}
+
+[mariadbd]
+# The container's command.
+{command}
 """
+
+
+def _file_line(option: str) -> str:
+    """Write a command-line option as a line of an option file."""
+    name, equals, value = option.removeprefix("--").partition("=")
+    if not equals:
+        return name
+    escapes = {"\\": r"\\", '"': r"\"", "\n": r"\n", "\r": r"\r", "\t": r"\t"}
+    return f'{name} = "{"".join(escapes.get(char, char) for char in value)}"'
 
 
 def provider_options(settings: Settings, user: str) -> str:
@@ -206,7 +233,7 @@ def plain_arguments() -> list[str]:
 
 def common_arguments(settings: Settings, defaults: Path, data_dir: Path) -> tuple[list[str], list[str]]:
     """Arguments of every mariadbd, before and after the specific ones."""
-    first = [f"--defaults-file={defaults}", *settings.server_options]
+    first = [f"--defaults-file={defaults}"]
     last = [
         f"--datadir={data_dir}",
         f"--socket={settings.socket}",

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from galera_operator.agent.options import donors
-from galera_operator.core.agent_api import HTTP_PORT, AgentStatus, BadMessage, Stage
+from galera_operator.agent.routing import slot_order
+from galera_operator.core.agent_api import HTTP_PORT, AgentStatus, Stage
 from galera_operator.core.position import ZERO_UUID, Position
+from galera_operator.core.strict_json import BadMessage
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,8 @@ class Component:
     state_uuid: str
     busy: str
     """Who is in a state transfer now; empty: nobody."""
+    replaces: bool = False
+    """The own copy was given up for it: nothing of it may stay, also where the histories have one name."""
 
 
 class Peers:
@@ -147,11 +151,12 @@ async def _get_status(address: str) -> bytes:
     return body
 
 
-def find_component(own: Position, heard: Sequence[Heard]) -> Component | str:
+def find_component(own: Position, heard: Sequence[Heard], replaced_by: frozenset[str] = frozenset()) -> Component | str:
     """Find the component to join among what the peers say. Pure.
 
     Args:
         own: The position of the own data; a UUID of zeros for none, a seqno of -1 where only the history is known.
+        replaced_by: A component that lives at one of these addresses may replace the own data, whatever is in it.
 
     Returns:
         The component, or one sentence saying why there is none to join.
@@ -163,13 +168,14 @@ def find_component(own: Position, heard: Sequence[Heard]) -> Component | str:
     if len(uuids) > 1:
         return f"two Primary components of different histories are alive ({' and '.join(sorted(uuids))}); joining neither"
     uuid = uuids.pop()
-    if own.uuid not in {ZERO_UUID, uuid}:
+    is_given_up = any(one.address in replaced_by for one in live)
+    if own.uuid not in {ZERO_UUID, uuid} and not is_given_up:
         return (
             f"the live component has state UUID {uuid}, this member's data has {own.uuid}: joining would erase this data, "
             "so a person has to decide which history is right"
         )
     committed = max(one.status.wsrep.last_committed for one in live if one.status.wsrep is not None)
-    if own.uuid == uuid and own.seqno > committed:
+    if own.uuid == uuid and own.seqno > committed and not is_given_up:
         return (
             f"this member's data is {own.seqno - committed} write-sets ahead of the live component ({own} against {committed}): "
             "joining would lose them, so a person has to decide"
@@ -180,7 +186,7 @@ def find_component(own: Position, heard: Sequence[Heard]) -> Component | str:
         if one.status.wsrep is not None
     ]
     writer = next((one.status.writer for one in live if one.status.writer), "")
-    return Component(tuple(one.address for one in live), donors(names, writer), uuid, _busy(heard))
+    return Component(tuple(one.address for one in live), donors(names, writer), uuid, _busy(heard), is_given_up)
 
 
 def live_members(heard: Sequence[Heard]) -> list[Heard]:
@@ -194,6 +200,18 @@ def live_members(heard: Sequence[Heard]) -> list[Heard]:
         and one.status.wsrep.state_uuid != ZERO_UUID
         and one.status.stage in {Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
     ]
+
+
+def first_in_line(name: str, heard: Sequence[Heard]) -> str:
+    """Who waits as well and goes first, by the order of names; empty: nobody."""
+    waiting = [one.status.name for one in heard if one.status.stage is Stage.WAITING and not one.status.leaving]
+    return min((other for other in waiting if slot_order(other) < slot_order(name)), key=slot_order, default="")
+
+
+def primary_at(heard: Sequence[Heard]) -> str:
+    """Where a Primary component is alive or being started, for a sentence; empty: nowhere that was heard of."""
+    starting = [one for one in heard if one.status.stage is Stage.BOOTSTRAPPING]
+    return ", ".join(one.address for one in [*live_members(heard), *starting])
 
 
 def _busy(heard: Sequence[Heard]) -> str:

@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 log = logging.getLogger(__name__)
@@ -91,17 +92,58 @@ def run(arguments: Sequence[str], timeout: float, env: Mapping[str, str], stop: 
 def kill_session(leader: int, number: signal.Signals) -> int:
     """Signal every process of the session that `leader` leads: mariadbd and its transfer scripts. Returns how many."""
     hit = 0
+    for pid in _session(leader):
+        try:
+            os.kill(pid, number)
+            hit += 1
+        except ProcessLookupError:
+            continue  # ended between listing and killing
+    return hit
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a process has done since it was started. Bytes are 0 where the kernel does not let us read them."""
+
+    name: str
+    ticks: int
+    """Of the processor, its own: not of children that ended."""
+    read: int = 0
+    written: int = 0
+
+
+def session_work(leader: int) -> dict[int, Work]:
+    """What each process has done in the session that `leader` leads, the leader included."""
+    done = {}
+    for pid, (name, fields) in _session(leader).items():
+        read, written = _bytes_of(pid)
+        done[pid] = Work(name, int(fields[11]) + int(fields[12]), read, written)
+    return done
+
+
+def _session(leader: int) -> dict[int, tuple[str, list[str]]]:
+    """Name and ``/proc/<pid>/stat`` fields (from the state on) of every living process of a session."""
+    found = {}
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
         try:
-            fields = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(fields[3]) == leader and fields[0] != "Z":
-                os.kill(int(entry.name), number)
-                hit += 1
-        except (FileNotFoundError, ProcessLookupError):
+            head, _, rest = (entry / "stat").read_text(errors="replace").rpartition(")")
+        except OSError:
             continue  # ended between listing and looking
-    return hit
+        fields = rest.split()
+        if int(fields[3]) == leader and fields[0] != "Z":
+            found[int(entry.name)] = (head.partition("(")[2], fields)
+    return found
+
+
+def _bytes_of(pid: int) -> tuple[int, int]:
+    try:
+        lines = Path(f"/proc/{pid}/io").read_text().splitlines()
+    except OSError:
+        return 0, 0  # ended, or another user's and we may not trace: a container without SYS_PTRACE
+    counted = dict(line.split(": ") for line in lines)
+    return int(counted.get("rchar", 0)), int(counted.get("wchar", 0))
 
 
 class Mariadbd:
@@ -136,7 +178,10 @@ class Mariadbd:
             self.last_lines.append(line)
             sys.stdout.write(line + "\n")  # one write: other threads log to the same place
             sys.stdout.flush()
-            self._on_line(line)
+            try:
+                self._on_line(line)
+            except Exception:  # whoever watches may fail; a log that nobody reads any more would stop mariadbd
+                log.exception("a line of mariadbd's log could not be followed")
 
     def poll(self) -> int | None:
         """Its exit status (negative: the signal that ended it), None while it runs."""

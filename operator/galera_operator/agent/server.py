@@ -1,7 +1,7 @@
 """The agent's two ports: HTTP for operator, proxy and health check, and HAProxy's agent-check.
 
 One event loop in one thread: a slow or silent client costs a file descriptor, not a thread, and has a deadline of its own.
-Every answer comes from what the member already knows; no request waits for a query.
+Every answer comes from what the member already knows; no request waits for a query. What is refused is logged.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ from http import HTTPStatus
 from urllib.parse import parse_qs, urlsplit
 
 from galera_operator.agent.commands import Refused, obey
+from galera_operator.agent.connections import Crowd, Refusals, one_line
 from galera_operator.agent.member import Member
-from galera_operator.core.agent_api import PATHS, BadMessage, command_from_json
+from galera_operator.core.agent_api import PATHS, command_from_json
+from galera_operator.core.strict_json import BadMessage
 
 log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 5.0
 MAX_HEAD = 16 << 10
 MAX_BODY = 64 << 10
-MAX_CONNECTIONS = 256
-"""Per port; one more is closed at once. Well above HAProxy's checks from a dozen proxies plus the operator."""
+MAX_WORD = 64
+MAX_SENTENCE = 2000
 MAX_HOLD = 55.0
 HAPROXY_LINE_SECONDS = 0.1
 
@@ -58,7 +60,8 @@ class Server:
         self._member = member
         self._address = address or "0.0.0.0"  # noqa: S104 - operator and proxy are on other nodes
         self._ports = (http_port, haproxy_port)
-        self._open = [0, 0]
+        self._refusals = Refusals()
+        self._crowds = (Crowd(self._refusals), Crowd(self._refusals))
         self._servers: list[asyncio.Server] = []
 
     async def start(self) -> None:
@@ -87,11 +90,12 @@ class Server:
             server.close()
 
     def _bounded(self, index: int, handler: _Handler) -> _Handler:
+        crowd = self._crowds[index]
+
         async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            if self._open[index] >= MAX_CONNECTIONS:
+            if not crowd.enter(writer, _peer(writer)):
                 writer.close()
                 return
-            self._open[index] += 1
             try:
                 await handler(reader, writer)
             except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
@@ -99,38 +103,40 @@ class Server:
             except Exception:
                 log.exception("a request failed")
             finally:
-                self._open[index] -= 1
+                crowd.leave(writer)
                 writer.close()
 
         return serve
 
     async def _haproxy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line = b""
-        try:
-            async with asyncio.timeout(HAPROXY_LINE_SECONDS):
-                line = await reader.readuntil(b"\n")
-        except (TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            line = b""  # HAProxy sends nothing unless it is told to (agent-send)
-        answer = self._member.may_write() if line.strip() == b"write" else self._member.may_read()
+        word = await _read_word(reader)
+        self._crowds[1].heard(writer)
+        if word not in {b"", b"read", b"write"}:
+            # No answer leaves HAProxy with what it knows; one to another question could open the write port.
+            self._refusals.say("an agent-check", _peer(writer), f"{word[:20]!r}; expected read or write, or nothing for read")
+            return
+        answer = self._member.may_write() if word == b"write" else self._member.may_read()
         writer.write(answer.haproxy_line.encode())
         async with asyncio.timeout(REQUEST_SECONDS):
             await writer.drain()
 
     async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        peer = writer.get_extra_info("peername")
+        peer = _peer(writer)
         is_head = False
+        what = "a request"
         try:
             async with asyncio.timeout(REQUEST_SECONDS):
-                request = await _read_request(reader, peer[0] if peer else "")
-            is_head = request.method == "HEAD"
-            status, body = await self._answer(request, peer[0] if peer else "?")
+                request = await _read_request(reader, peer)
+            self._crowds[0].heard(writer)
+            is_head, what = request.method == "HEAD", f"{request.method} {request.path}"
+            status, body = await self._answer(request, peer)
         except _Bad as bad:
             status, body = bad.status, _sentence(str(bad))
+            self._refusals.say(what, peer, str(bad))
         except TimeoutError:
-            status, body = (
-                HTTPStatus.REQUEST_TIMEOUT,
-                _sentence(f"the request did not arrive within {REQUEST_SECONDS:.0f} s"),
-            )
+            words = f"the request did not arrive within {REQUEST_SECONDS:.0f} s"
+            status, body = HTTPStatus.REQUEST_TIMEOUT, _sentence(words)
+            self._refusals.say(what, peer, words)
         kind = "application/json" if body.startswith("{") else "text/plain"
         payload = body.encode()
         head = (
@@ -195,18 +201,14 @@ class Server:
                 f"there is no command {request.path}; expected {', '.join(sorted(PATHS))}",
             )
         if not self._is_authentic(request.token):
-            reason = self._member.settings.token_missing or "the bearer token is missing or wrong"
-            log.warning("refused %s from %s: %s", request.path, peer, reason)
-            raise _Bad(HTTPStatus.UNAUTHORIZED, reason)
+            raise _Bad(HTTPStatus.UNAUTHORIZED, self._member.settings.token_missing or "the bearer token is missing or wrong")
         try:
             command = command_from_json(request.path, request.body)
             obey(self._member, command)
-        except BadMessage as error:
-            log.warning("refused %s from %s: %s", request.path, peer, error)
-            raise _Bad(HTTPStatus.BAD_REQUEST, str(error)) from error
-        except Refused as error:
-            log.warning("refused %s from %s: %s", request.path, peer, error)
-            raise _Bad(HTTPStatus.CONFLICT, str(error)) from error
+        except (BadMessage, Refused) as error:
+            log.warning("%s", one_line(f"refused POST {request.path} from {peer}: {error}"))
+            status = HTTPStatus.CONFLICT if isinstance(error, Refused) else HTTPStatus.BAD_REQUEST
+            return status, _sentence(str(error)[:MAX_SENTENCE])
         log.info("obeyed %s from %s, epoch %d", request.path, peer, command.epoch)
         return HTTPStatus.OK, self._member.status().to_json()
 
@@ -225,11 +227,14 @@ async def _read_request(reader: asyncio.StreamReader, peer: str) -> Request:
     if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
         raise _Bad(HTTPStatus.BAD_REQUEST, "expected an HTTP/1.x request line")
     headers = {key.strip().lower(): value.strip() for key, colon, value in (line.partition(":") for line in rest) if colon}
-    target = urlsplit(parts[1])
+    try:
+        target = urlsplit(parts[1])
+    except ValueError as error:
+        raise _Bad(HTTPStatus.BAD_REQUEST, f"expected a path, got {parts[1][:50]!r}") from error
     length = headers.get("content-length", "0")
     if not length.isdecimal():
         raise _Bad(HTTPStatus.BAD_REQUEST, f"Content-Length is {length[:20]!r}; expected a number of bytes")
-    if int(length) > MAX_BODY:
+    if len(length) > len(str(MAX_BODY)) or int(length) > MAX_BODY:
         raise _Bad(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the body is longer than 64 KiB")
     if "transfer-encoding" in headers:
         raise _Bad(HTTPStatus.LENGTH_REQUIRED, "send a Content-Length, not a Transfer-Encoding")
@@ -244,6 +249,23 @@ async def _read_request(reader: asyncio.StreamReader, peer: str) -> Request:
         body=body,
         is_local=_is_loopback(peer),
     )
+
+
+async def _read_word(reader: asyncio.StreamReader) -> bytes:
+    """What HAProxy sends with an agent-check (``agent-send``): one line, or nothing."""
+    sent = b""
+    try:
+        async with asyncio.timeout(HAPROXY_LINE_SECONDS):
+            while b"\n" not in sent and len(sent) <= MAX_WORD and (chunk := await reader.read(MAX_WORD)):
+                sent += chunk
+    except TimeoutError:
+        pass  # it sends nothing unless it is told to
+    return sent.partition(b"\n")[0].strip()
+
+
+def _peer(writer: asyncio.StreamWriter) -> str:
+    name = writer.get_extra_info("peername")
+    return str(name[0]) if name else "?"
 
 
 def _is_loopback(address: str) -> bool:

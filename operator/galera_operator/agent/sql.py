@@ -30,6 +30,10 @@ class Unreachable(SqlError):
     """No server listens on the socket."""
 
 
+class NoAnswer(SqlError):
+    """The server took the statement and may still be at it."""
+
+
 class Client:
     """A persistent session as root. Threads take turns: two queries at once wait for each other."""
 
@@ -63,7 +67,7 @@ class Client:
             self._end()
             if isinstance(error, ConnectionError | FileNotFoundError):
                 raise Unreachable(f"mariadbd does not listen on {self._socket}") from error
-            raise SqlError(f"mariadbd did not answer within {timeout:.1f} s: {error}") from error
+            raise NoAnswer(f"mariadbd did not answer within {timeout:.1f} s: {error}") from error
 
     def close(self) -> None:
         """End the client process, also in the middle of another thread's query, which then fails."""
@@ -134,7 +138,7 @@ class Client:
             if not chunk or len(self._pending) > _LIMIT:
                 words = self._pending.decode(errors="replace").strip()
                 self._end()
-                raise SqlError(words or "the client ended without a word")
+                raise NoAnswer(words or "the client ended without a word")
             self._pending += chunk
         raw, _, self._pending = self._pending.partition(b"\n")
         return raw.decode(errors="replace")

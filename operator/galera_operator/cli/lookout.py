@@ -11,6 +11,7 @@ from galera_operator.adapters.members import RealMembers
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
+from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import remember
 from galera_operator.core.model import Memory, Snapshot
@@ -33,12 +34,18 @@ class View:
     """Who holds the lease; empty when nobody does."""
     kept: Mapping[str, int]
     """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
+    memory: Memory
+    """What is remembered, with this look."""
+
+    @property
+    def condition(self) -> Condition:
+        return condition_of(self.seen, self.memory)
 
 
 class Lookout:
     def __init__(self, engine: SwarmEngine, store: SwarmStore, pool: ThreadPoolExecutor) -> None:
         self.engine = engine
-        self._store = store
+        self.store = store
         self._members = RealMembers()
         self._pool = pool
 
@@ -48,10 +55,10 @@ class Lookout:
         names = self.engine.node_names()
         for cluster in self.engine.clusters():
             seen = look(cluster, self._members, self._pool)
-            record = self._store.load(cluster.service.name)
+            record = self.store.load(cluster.service.name)
             memory = remember(record.memory if record else Memory(), seen)
             kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
-            found.append(View(seen, decide(seen, memory), record.holder if record else "", kept))
+            found.append(View(seen, decide(seen, memory), record.holder if record else "", kept, memory))
         return found
 
     def view(self, service: str) -> View:

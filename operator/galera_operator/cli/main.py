@@ -14,10 +14,19 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from galera_operator import __version__, log
+from galera_operator.cli.consent_commands import (
+    NotAllowed,
+    bootstrap_prospect,
+    known_copies,
+    record_bootstrap,
+    record_replace,
+    replace_prospect,
+)
 from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
 from galera_operator.cli.present import as_json, as_table
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
+from galera_operator.cli.sim_commands import app as sim
 from galera_operator.core.plan import Act, Page
 from galera_operator.ports import Conflict, Refused, Unreachable
 from galera_operator.runtime.wiring import run_operator
@@ -30,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
+app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
 out = Console()
 
 Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
@@ -128,6 +138,64 @@ def scale(
             fail(error, 2)
         except NotReached as error:
             fail(error, 1)
+
+
+@app.command()
+def bootstrap(
+    service: Service,
+    *,
+    from_slot: Annotated[int, typer.Option(help="The slot whose copy the cluster goes on from.")],
+    accept_loss_of: Annotated[
+        list[int] | None, typer.Option(help="A slot whose data may be lost by that; give it once for each.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Decide, where the operator must not, to go on from one copy: shows what is known of each, asks, and records it.
+
+    Only while no member is in a Primary component. The operator carries it out, and fences whoever comes late.
+
+    Example: galera-operator bootstrap wordpress_dbcluster --from-slot 2 --accept-loss-of 3
+    """
+    accepted = accept_loss_of or []
+    with looking() as lookout:
+        view = lookout.view(service)
+        try:
+            _ask(known_copies(view), bootstrap_prospect(view, from_slot, accepted), sure=yes)
+            consent = record_bootstrap(lookout, lookout.view(service), from_slot, accepted)
+        except NotAllowed as error:
+            fail(error, 2)
+        out.print(f"recorded: {consent.by} decided to go on from slot {from_slot} as {consent.history}", highlight=False)
+
+
+@app.command(name="replace")
+def replace_copy(
+    service: Service,
+    *,
+    slot: Annotated[int, typer.Option(help="The slot whose copy is given up.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Give up a copy that the operator keeps out because it is of another history or ahead: it is replaced by a full transfer.
+
+    Example: galera-operator replace wordpress_dbcluster --slot 3
+    """
+    with looking() as lookout:
+        view = lookout.view(service)
+        try:
+            _ask(known_copies(view), replace_prospect(view, slot), sure=yes)
+            record_replace(lookout, lookout.view(service), slot)
+        except NotAllowed as error:
+            fail(error, 2)
+        out.print(f"recorded: the copy of slot {slot} is given up", highlight=False)
+
+
+def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
+    """Show what is known and what would come of it, and go on only after a yes."""
+    for line in known:
+        out.print(f"  {line}", highlight=False)
+    for line in prospect:
+        out.print(line, highlight=False)
+    if not sure and not typer.confirm("Go on?"):
+        fail("nothing was recorded", 2)
 
 
 @app.command()

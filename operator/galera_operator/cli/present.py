@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -9,10 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from galera_operator.cli.lookout import View
+from galera_operator.core.agent_api import Transfer
 from galera_operator.core.model import Seat, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
 from galera_operator.core.traffic import believed_writer
+from galera_operator.core.transfer import in_words, seconds_left
 
 _COLOURS = {
     Phase.ADMITTED: "green",
@@ -21,6 +24,7 @@ _COLOURS = {
     Phase.NON_PRIMARY: "red",
     Phase.UNSEEN: "red",
     Phase.INCOMPLETE: "red",
+    Phase.STUCK: "red",
 }
 
 
@@ -32,6 +36,7 @@ def as_json(view: View) -> dict[str, Any]:
         "replicas": seen.service.replicas,
         "wanted": seen.wanted,
         "operator": view.operator,
+        "condition": str(view.condition),
         "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
         "members": [_member_json(seat, view) for seat in seen.seats],
         "leaving": [task.slot for task in seen.leaving],
@@ -48,7 +53,8 @@ def as_table(view: View) -> RenderableType:
     """The cluster for people."""
     seen, plan = view.seen, view.plan
     wished = "" if seen.wanted == seen.service.replicas else f", {seen.wanted} wished"
-    table = Table(title=f"{seen.service.name}: {seen.service.replicas} members{wished}", title_justify="left")
+    title = f"{seen.service.name}: {seen.service.replicas} members{wished}, {view.condition}"
+    table = Table(title=title, title_justify="left")
     for column in ("slot", "node", "address", "phase", "wsrep", "queue", "traffic", "sessions"):
         table.add_column(column, justify="right" if column in {"slot", "queue", "sessions"} else "left")
     for seat in seen.seats:
@@ -69,6 +75,8 @@ def as_table(view: View) -> RenderableType:
         note = seat.member.cause if isinstance(seat.member, Unseen) else seat.member.agent.note
         if note and phase_of(seat) is not Phase.ADMITTED:
             lines.append(Text(f"slot {seat.slot}: {note}", style="dim"))
+        if seat.agent and seat.agent.transfer:
+            lines.append(Text(f"slot {seat.slot}: {seat.agent.transfer.role}, {in_words(seat.agent.transfer)}", style="dim"))
     lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
     lines.extend(
         Text(
@@ -98,6 +106,11 @@ def _traffic(seat: Seat, view: View) -> str:
     return "write, read" if writer is not None and writer.slot == seat.slot else "read"
 
 
+def _transfer_json(transfer: Transfer) -> dict[str, Any]:
+    left = seconds_left(transfer)
+    return asdict(transfer) | {"seconds_left": None if left is None else round(left, 1)}
+
+
 def _member_json(seat: Seat, view: View) -> dict[str, Any]:
     wsrep, agent = seat.wsrep, seat.agent
     writer = believed_writer(view.seen)
@@ -118,6 +131,7 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "queue": wsrep.queue if wsrep else None,
         "sessions": agent.sessions if agent else None,
         "in_flight": agent.in_flight if agent else None,
+        "transfer": _transfer_json(agent.transfer) if agent and agent.transfer else None,
         "position": str(agent.position) if agent and agent.position else None,
         "note": seat.member.cause if isinstance(seat.member, Unseen) else seat.member.agent.note,
     }

@@ -2,6 +2,7 @@
 
 Both sides import this module, so there is one description of the interface. Reading is strict: a missing key or a wrong type
 is refused with its name, in a command an unknown key too, because a half-understood word about data is worse than none.
+Keys with a default came later: an older version does not send them.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
-from typing import Any
 
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.strict_json import BadMessage, exact, json_object, known_keys
 
 HTTP_PORT = 9200
 """The agent's HTTP port on the overlay network. 9200 is what Galera health checks have used since clustercheck."""
@@ -27,8 +27,8 @@ MONITOR_USER = "galera_monitor"
 """The operator's SQL account on every member: may log in and read status, nothing else."""
 
 
-class BadMessage(ValueError):
-    """A message that does not have the agreed shape; names the key, what it got and what it takes."""
+WAITING_FOR_DONOR = "waiting for a donor"
+"""The stage of a transfer in which nothing of the joiner's own data has been touched yet."""
 
 
 class Stage(StrEnum):
@@ -94,6 +94,11 @@ class Wsrep:
         return self.local_state == 4 and self.ready and self.connected and self.is_primary
 
     @property
+    def answers_queries(self) -> bool:
+        """True for a Synced member, and for a donor or one that works off its queue: those serve as well."""
+        return self.ready and self.local_state in {2, 3, 4}
+
+    @property
     def in_words(self) -> str:
         """For sentences: ``Joined (Primary, not ready)``."""
         lacks = [f", not {word}" for word, has in (("ready", self.ready), ("connected", self.connected)) if not has]
@@ -102,7 +107,7 @@ class Wsrep:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """A state transfer that is going on. `moved`: bytes in the joiner's directory or sent so far, 0 where unknown."""
+    """A state transfer that is going on, as one of its two sides sees it. Bytes are 0 where unknown."""
 
     role: str
     """``joiner`` or ``donor``."""
@@ -111,6 +116,13 @@ class Transfer:
     stage: str
     """In words, e.g. ``waiting for donor``, ``receiving``, ``preparing``."""
     moved: int
+    """Bytes in the joiner's directory, or read by the donor's side so far."""
+    total: int = 0
+    """Bytes in the donor's data directory: about what will have moved at the end."""
+    rate: float = 0.0
+    """Bytes a second, over the last ten seconds or so."""
+    idle: float = 0.0
+    """Seconds since a byte moved, a process of the transfer computed, or the stage changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +157,12 @@ class AgentStatus:
     """One human sentence: what it does or waits for now, or why the last thing failed. No secret."""
     term: int = 0
     """How often the writer has changed, as this agent knows: among agents the `writer` with the highest term counts."""
+    view_age: float = 0.0
+    """Seconds since mariadbd last told of another view: component, number, size or being Primary."""
+    leaving: bool = False
+    """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
+    data_bytes: int = 0
+    """Size of the data directory; 0 where not measured yet."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -160,15 +178,15 @@ class AgentStatus:
             BadMessage: not JSON, or not of this shape.
         """
         return cls(
-            **_exact(
+            **exact(
                 cls,
-                _known(cls, _object(text)),
+                known_keys(cls, json_object(text)),
                 stage=Stage,
                 directory=Directory,
                 admission=Admission,
                 position=_position,
-                wsrep=lambda raw: None if raw is None else Wsrep(**_exact(Wsrep, _known(Wsrep, raw), members=_texts)),
-                transfer=lambda raw: None if raw is None else Transfer(**_exact(Transfer, _known(Transfer, raw))),
+                wsrep=lambda raw: None if raw is None else Wsrep(**exact(Wsrep, known_keys(Wsrep, raw), members=_texts)),
+                transfer=lambda raw: None if raw is None else Transfer(**exact(Transfer, known_keys(Transfer, raw))),
             )
         )
 
@@ -193,6 +211,31 @@ class Grant(Command):
     """The member's own address on the database's network, as Swarm assigned it."""
     position: Position | None
     peers: tuple[str, ...]
+    history: str = ""
+    """Only with a bootstrap that a person chose over a missing or diverged copy: the new state UUID to go on under. The old
+    copies then differ by name, so none of them can come back by a partial transfer and keep its own rows."""
+    replaces: bool = False
+    """Only with a join: the copy at `position` may be replaced by a full transfer, because its rows are in the component or a
+    person gave them up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence(Command):
+    """``POST /fence``: promise to obey no older epoch. Refused by a member that is in a Primary component or starts into one.
+
+    The operator collects this promise from every other member before it lets one form a Primary component: a command of an
+    operator that was frozen meanwhile then finds nobody who obeys it.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class FormPrimary(Command):
+    """``POST /form-primary``: ``pc.bootstrap=YES`` on a member that lives without a Primary component.
+
+    `position` is the premise: what the member last committed.
+    """
+
+    position: Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +268,8 @@ class Stop(Command):
 
 PATHS: Mapping[str, type[Command]] = {
     "/grant": Grant,
+    "/fence": Fence,
+    "/form-primary": FormPrimary,
     "/admit": Admit,
     "/appoint": AppointWriter,
     "/drain": Drain,
@@ -233,7 +278,9 @@ PATHS: Mapping[str, type[Command]] = {
 
 
 def command_to_json(command: Command) -> str:
-    return json.dumps(asdict(command))
+    """The body of a command. What has its default is left out, so that a member of an older version understands the rest."""
+    defaults = {field.name: field.default for field in fields(command)}
+    return json.dumps({key: value for key, value in asdict(command).items() if value != defaults[key]})
 
 
 def command_from_json(path: str, text: str | bytes) -> Command:
@@ -245,7 +292,7 @@ def command_from_json(path: str, text: str | bytes) -> Command:
     kind = PATHS.get(path)
     if kind is None:
         raise BadMessage(f"there is no command {path}; expected one of {', '.join(sorted(PATHS))}")
-    return kind(**_exact(kind, _object(text), peers=_texts, position=_position))
+    return kind(**exact(kind, json_object(text), peers=_texts, position=_position))
 
 
 def sql_password(token: str, account: str) -> str:
@@ -265,26 +312,8 @@ def token_from_root_password(root_password: str, service: str) -> str:
     return hmac.new(root_password.encode(), f"galera-operator token:{service}".encode(), hashlib.sha256).hexdigest()
 
 
-def _object(text: str | bytes) -> dict[str, Any]:
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadMessage(f"not JSON: {error}") from error
-    if not isinstance(raw, dict):
-        raise BadMessage(f"expected a JSON object, got {type(raw).__name__}")
-    return raw
-
-
-_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-}
-
-
 def _position(raw: object) -> Position | None:
-    return None if raw is None else Position(**_exact(Position, raw))
+    return None if raw is None else Position(**exact(Position, raw))
 
 
 def _texts(raw: object) -> tuple[str, ...]:
@@ -292,39 +321,3 @@ def _texts(raw: object) -> tuple[str, ...]:
     if not isinstance(raw, list) or not all(isinstance(text, str) for text in raw):
         raise BadMessage("expected a list of strings")
     return tuple(raw)
-
-
-def _is_finite(number: float) -> bool:
-    try:
-        return math.isfinite(number)
-    except OverflowError:
-        return False  # a whole number beyond what a float holds
-
-
-def _known(kind: type, raw: object) -> object:
-    """Leave out the keys that this version does not know."""
-    names = {field.name for field in fields(kind)}
-    return {key: value for key, value in raw.items() if key in names} if isinstance(raw, dict) else raw
-
-
-def _exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:
-    """Check that `raw` has exactly the keys of the dataclass `kind`, each of its type."""
-    if not isinstance(raw, dict):
-        raise BadMessage(f"{kind.__name__}: expected a JSON object, got {type(raw).__name__}")
-    known = {field.name: field.type for field in fields(kind)}
-    for key in sorted(raw.keys() - known.keys()):
-        raise BadMessage(f"{kind.__name__}: unknown key {key!r}; it takes {', '.join(sorted(known))}")
-    for key in sorted(known.keys() - raw.keys()):
-        raise BadMessage(f"{kind.__name__}: key {key!r} is missing")
-    out: dict[str, Any] = {}
-    for key, value in raw.items():
-        wanted = _JSON_TYPES.get(str(known[key]))
-        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
-            raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected {known[key]}")
-        if known[key] == "float" and not _is_finite(value):
-            raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected a finite number")
-        try:
-            out[key] = convert[key](value) if key in convert else value
-        except (TypeError, ValueError) as error:
-            raise BadMessage(f"{kind.__name__}: {key} is {value!r}: {error}") from error
-    return out

@@ -1,7 +1,8 @@
 """What to do next, and why: the whole policy, top to bottom, in the order in which it is asked.
 
     Is the data in doubt?      -> page, do nothing (doubt.py)
-    Is nobody up?              -> elect (election.py), or wait until every copy has answered
+    Is nobody Primary?         -> what a person decided (consent.py); else pc.bootstrap (quorum.py) or elect (election.py),
+                                  each only when every copy has answered
     Is somebody serving?       -> admit, appoint the writer, invite who waits
     Is the size not as wished? -> one safe step (scaling.py)
 
@@ -12,13 +13,16 @@ sentence is the log line and the status line.
 from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, unwelcome_copy
+from galera_operator.core.consent import carry_on, may_replace, stop_given_up
+from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
 from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
-from galera_operator.core.scaling import obstacle, predicted_victims, restlessness
+from galera_operator.core.quorum import regain_primary
+from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
+from galera_operator.core.transfer import stuck_transfer
 
 DNS_PATIENCE = 3.0
 """Seconds a member may wait beside a Primary component before it is told the addresses: DNS had its chance."""
@@ -40,18 +44,21 @@ def decide(seen: Snapshot, memory: Memory) -> Plan:
 def _next(seen: Snapshot, memory: Memory) -> Plan:
     if not seen.seats:
         return bring_back(seen, memory)
-    doubt = data_in_doubt(seen, memory) or not_galera(seen)
+    doubt = stop_given_up(seen, memory) or data_in_doubt(seen, memory) or not_galera(seen)
     if doubt:
         return doubt
     if not seen.primaries:
-        return locked_out(seen) or nobody_serves(seen, memory)
+        return locked_out(seen) or carry_on(seen, memory) or nobody_serves(seen, memory)
     # What keeps the service up comes before what waits: neither one odd member nor a size under way holds up a new writer.
     return (
         let_in(seen, memory)
         or lead(seen)
         or locked_out(seen)
-        or unwelcome_copy(seen)
-        or invite(seen)
+        or one_way(seen)
+        or unwelcome_copy(seen, memory)
+        or stuck_transfer(seen)
+        or stuck_update(seen)
+        or invite(seen, memory)
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
         or resize(seen)
@@ -66,6 +73,9 @@ def bring_back(seen: Snapshot, memory: Memory) -> Plan:
         return Hold(f"Swarm has made no task of {service.name} yet")
     if seen.leaving:
         return Hold(f"{service.name} was scaled to 0; its old tasks are still ending", SOON)
+    rollout = update_in_flight(service)
+    if rollout:
+        return Hold(f"{service.name} was scaled to 0, but {_wish(seen)}; {rollout}", SOON)
     copies = max(memory.ledger, default=1)
     return Act(
         (Resize(service.id, service.version, 0, copies),),
@@ -79,15 +89,7 @@ def nobody_serves(seen: Snapshot, memory: Memory) -> Plan:
         if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
             return Hold(f"{seat.title} is {seat.agent.stage}: {seat.agent.note}", SOON)
     if seen.live:
-        for seat in seen.live:
-            if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
-                return Hold(f"{seat.title} is on its way into a Primary component", SOON)
-        return Page(
-            "no-primary",
-            f"{', '.join(seat.title for seat in seen.live)} lives, but no Primary component is left: a majority was lost at once",
-            "Bring back the members that are missing. If they are gone for good, on the most advanced member: "
-            "SET GLOBAL wsrep_provider_options='pc.bootstrap=YES';",
-        )
+        return regain_primary(seen, memory)
     return elect(seen, memory)
 
 
@@ -152,7 +154,7 @@ def _at_the_door(seen: Snapshot, memory: Memory) -> tuple[Seat, ...]:
 
 def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
     """True when this member is (being) drained and is not, or not any more, the one to leave."""
-    if seat.agent is None or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
+    if seat.agent is None or seat.agent.leaving or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
         return False
     shrink = memory.shrink
     if shrink and shrink.task_id == seat.task.id and len(seen.seats) > shrink.to:
@@ -186,7 +188,7 @@ def lead(seen: Snapshot) -> Plan | None:
     return Act((Appoint(name, chosen.slot, others),), why)
 
 
-def invite(seen: Snapshot) -> Plan | None:
+def invite(seen: Snapshot, memory: Memory) -> Plan | None:
     """Help a member that waits beside a Primary component it does not find."""
     peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced)
     for seat in seen.stopped:
@@ -198,8 +200,26 @@ def invite(seen: Snapshot) -> Plan | None:
             return Hold(f"{seat.title} waits its turn: {busy.title} has a state transfer in flight", SOON)
         if not peers:
             return Hold(f"{seat.title} waits until a member is Synced and can be joined", SOON)
-        step = Invite(seat.slot, seat.task.address, agent.incarnation, agent.position, peers)
+        replaces = may_replace(seat, memory)
+        step = Invite(seat.slot, seat.task.address, agent.incarnation, agent.position, peers, replaces)
+        if replaces:
+            return Act(
+                (step,), f"{seat.title} holds {agent.position}, which was given up or is in the present data: it joins anew"
+            )
         return Act((step,), f"{seat.title} has waited {agent.since:.0f} s beside a Primary component without finding it by DNS")
+    return None
+
+
+def stuck_update(seen: Snapshot) -> Page | None:
+    """Page when a rollout waits for a task that no node can take: it never ends, and the size cannot change under it."""
+    rollout = update_in_flight(seen.service)
+    for seat in seen.seats:
+        if rollout and seat.task.never_placed and seat.task.state == "pending" and seat.task.message:
+            return Page(
+                "update-stuck",
+                f"{rollout}, and it waits for {seat.title}, which no node can take: {seat.task.message}",
+                f"Give it a node, or fewer members: docker service scale {seen.service.name}={len(seen.seats) - 1}",
+            )
     return None
 
 
@@ -231,8 +251,8 @@ def _shrink(seen: Snapshot) -> Plan:
     assert victim is not None
     settings = seen.settings
     seconds = settings.drain_seconds(service.stop_grace)
-    never_placed = isinstance(victim.member, Unseen) and not victim.task.node_id
-    blocked = obstacle(seen, apart_from=victim if never_placed else None)
+    never_placed = isinstance(victim.member, Unseen) and victim.task.never_placed
+    blocked = obstacle(seen, placed_only=never_placed)
     if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
     if never_placed:

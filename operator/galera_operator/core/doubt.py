@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage, Wsrep
-from galera_operator.core.model import Memory, Silence, Snapshot, Unseen
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.consent import may_replace, replace_command
+from galera_operator.core.model import Memory, Seat, Silence, Snapshot, Unseen
 from galera_operator.core.plan import Page
 from galera_operator.core.position import ZERO_UUID, Directory
+
+VIEW_PATIENCE = 2.0
+"""Seconds that two members' different views have to last: a change of view reaches all of them within far less."""
+
+ONE_WAY_PATIENCE = 10.0
+"""The same where the views overlap: a member that was frozen goes on telling its old view for up to 6 s."""
 
 
 def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
     """Page when members that serve disagree about which data is the cluster's."""
-    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and _answers_queries(seat.wsrep)]
+    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and seat.wsrep.answers_queries]
     for seat, wsrep in serving:
         if wsrep.state_uuid == ZERO_UUID:
             return Page(
@@ -27,6 +34,15 @@ def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
             f"two Primary components are alive: {told}; writes go to both",
             "Stop the applications, decide which history to keep, stop the members of the other and let them join it.",
         )
+    apart = split_views(seen)
+    if apart:
+        first, second = apart
+        return Page(
+            "split-brain",
+            f"two Primary components of one history are alive: {_view(first)}, and {_view(second)}; writes go to both",
+            "Stop the applications and decide which component to keep. Empty the data directories of the other's members before "
+            "they join it: their rows differ under the same state UUID.",
+        )
     for uuid, seat in histories.items():
         if memory.uuid and uuid != memory.uuid:
             return Page(
@@ -38,20 +54,56 @@ def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
     return None
 
 
-def unwelcome_copy(seen: Snapshot) -> Page | None:
+def split_views(seen: Snapshot) -> tuple[Seat, Seat] | None:
+    """Two members that serve in Primary components of which neither has the other in it, and have done so for a while."""
+    lasting = _with_lasting_view(seen, VIEW_PATIENCE)
+    for index, one in enumerate(lasting):
+        for other in lasting[index + 1 :]:
+            if one.wsrep and other.wsrep and not set(one.wsrep.members) & set(other.wsrep.members):
+                return one, other
+    return None
+
+
+def one_way(seen: Snapshot) -> Page | None:
+    """Page when members of one Primary component go on disagreeing about who is in it: packets pass in one direction only."""
+    lasting = _with_lasting_view(seen, ONE_WAY_PATIENCE)
+    for one in lasting:
+        for other in lasting:
+            if one.wsrep and other.wsrep and set(one.wsrep.members) - set(other.wsrep.members):
+                return Page(
+                    "views-differ",
+                    f"members of one Primary component disagree about who is in it: {_view(one)}, but {_view(other)}; "
+                    "packets may pass in one direction only",
+                    f"Look at the network between {one.task.node or one.title} and {other.task.node or other.title}, in both "
+                    "directions: UDP 4789 of the overlay, TCP 4567 inside it.",
+                )
+    return None
+
+
+def _with_lasting_view(seen: Snapshot, seconds: float) -> list[Seat]:
+    primaries = [seat for seat in seen.primaries if seat.wsrep and seat.wsrep.members]
+    return [seat for seat in primaries if seat.agent and seat.agent.view_age > seconds]
+
+
+def _view(seat: Seat) -> str:
+    members = ", ".join(seat.wsrep.members) if seat.wsrep else ""
+    return f"{seat.title} sees {members}"
+
+
+def unwelcome_copy(seen: Snapshot, memory: Memory) -> Page | None:
     """Page when a member that waits to join holds data that joining would erase: another history, or newer write-sets."""
-    serving = [seat.wsrep for seat in seen.primaries if seat.wsrep and _answers_queries(seat.wsrep)]
+    serving = [seat.wsrep for seat in seen.primaries if seat.wsrep and seat.wsrep.answers_queries]
     for seat in seen.stopped:
         agent = seat.agent
         if not serving or agent is None or agent.stage is not Stage.WAITING:
             continue
-        if agent.directory is not Directory.USABLE or agent.position is None:
+        if agent.directory is not Directory.USABLE or agent.position is None or may_replace(seat, memory):
             continue
         if agent.position.uuid not in {wsrep.state_uuid for wsrep in serving}:
             return Page(
                 "foreign-history",
                 f"{seat.title} holds {agent.position}, another history than the Primary component's; joining would erase it",
-                "Decide which to keep; to give up this copy, empty the data directory of that member by hand.",
+                f"Decide which to keep; to give up this copy: {replace_command(seen.service.name, seat.slot)}",
             )
         newest = max(wsrep.last_committed for wsrep in serving)
         if agent.position.seqno > newest:
@@ -59,14 +111,10 @@ def unwelcome_copy(seen: Snapshot) -> Page | None:
                 "copy-ahead",
                 f"{seat.title} holds {agent.position}, but the Primary component is only at {newest}: it was started from an "
                 "older copy, and acknowledged writes are only in the waiting one",
-                "Stop the applications, save that data directory, and decide which of the two goes on.",
+                "Stop the applications, save that data directory, and decide which of the two goes on; to give up the waiting "
+                f"copy: {replace_command(seen.service.name, seat.slot)}",
             )
     return None
-
-
-def _answers_queries(wsrep: Wsrep) -> bool:
-    """True for a Synced member, and for a donor: that one serves as well, and its history counts as much."""
-    return wsrep.ready and wsrep.local_state in {2, 3, 4}
 
 
 def locked_out(seen: Snapshot) -> Page | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from galera_operator.core.model import Copy, Live, Memory, Shrink, Snapshot
+from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
+from galera_operator.core.consent import present_copy
+from galera_operator.core.model import Copy, Fork, Live, Memory, Shrink, Snapshot
 from galera_operator.core.plan import Act, Plan, Resize
 from galera_operator.core.position import ZERO_UUID
 
@@ -14,8 +16,9 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     """The memory after this look.
 
     The identity is learned once, from a member that is Synced, and never changes by itself. The ledger only grows, until a
-    slot left in order.
+    slot left in order or its copy is replaced by a full transfer.
     """
+    memory = _carried_out(memory, snapshot)
     uuid = memory.uuid or _identity(snapshot)
     if not uuid:
         return memory
@@ -25,18 +28,46 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         if wsrep and wsrep.is_synced and wsrep.state_uuid == uuid:
             known = ledger.get(seat.slot)
             ledger[seat.slot] = Copy(seat.task.node_id, max(wsrep.last_committed, known.seqno if known else -1))
+    for slot in _being_replaced(snapshot):
+        ledger.pop(slot, None)
     shrink = memory.shrink
     if shrink and (snapshot.service.replicas != shrink.to or shrink_is_done(shrink, snapshot)):
         shrink = None  # finished, never written, or overtaken by somebody else's scale
     gone = _slots_gone(ledger, snapshot, uuid)
     kept = dict(memory.kept) | {ledger[slot].node_id: ledger[slot].seqno for slot in gone}
     lived_on = {seat.task.node_id for seat in snapshot.live}
-    return Memory(
-        uuid,
-        {slot: copy for slot, copy in ledger.items() if slot not in gone},
-        shrink,
-        {node: seqno for node, seqno in kept.items() if node not in lived_on},
+    serving = {seat.slot for seat in snapshot.live if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid == uuid}
+    return replace(
+        memory,
+        uuid=uuid,
+        ledger={slot: copy for slot, copy in ledger.items() if slot not in gone},
+        shrink=shrink,
+        kept={node: seqno for node, seqno in kept.items() if node not in lived_on},
+        given_up={slot: history for slot, history in memory.given_up.items() if slot not in serving},
     )
+
+
+def _carried_out(memory: Memory, snapshot: Snapshot) -> Memory:
+    """The memory once a person's decision has become true, or has become void because the cluster came back without it."""
+    consent = memory.consent
+    if consent is None:
+        return memory
+    serving = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep and seat.wsrep.answers_queries}
+    if consent.history in serving:
+        # What was seen of the history before says nothing about this one. A waiting copy of a third one was given up by its
+        # slot; one that lives in a Primary component was not: the person did not know that it takes writes.
+        told = {slot: present_copy(seat) for slot in consent.accepted if (seat := snapshot.seat(slot))}
+        given_up = {slot: copy.uuid for slot, copy in told.items() if copy and copy.uuid != consent.history}
+        return replace(
+            memory,
+            uuid=consent.history,
+            ledger={},
+            kept={},
+            consent=None,
+            fork=Fork(consent.position, consent.accepted),
+            given_up={**memory.given_up, **given_up},
+        )
+    return replace(memory, consent=None) if serving else memory
 
 
 def intend(memory: Memory, plan: Plan) -> Memory:
@@ -59,8 +90,8 @@ def shrink_is_done(shrink: Shrink, snapshot: Snapshot) -> bool:
         return False
     if snapshot.wanted != shrink.to and any(seat.task.id == shrink.task_id for seat in snapshot.seats):
         return False
-    survivors = [seat.member for seat in snapshot.seats]
-    return all(isinstance(m, Live) and m.wsrep.is_primary and m.wsrep.cluster_size == shrink.to for m in survivors)
+    survivors = [seat.member for seat in snapshot.seats if not seat.task.never_placed]
+    return all(isinstance(m, Live) and m.wsrep.is_primary and m.wsrep.cluster_size == len(survivors) for m in survivors)
 
 
 def differs_in_kind(old: Memory, new: Memory) -> bool:
@@ -69,6 +100,9 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
         old.uuid != new.uuid
         or old.shrink != new.shrink
         or old.kept != new.kept
+        or old.consent != new.consent
+        or old.fork != new.fork
+        or old.given_up != new.given_up
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 
@@ -80,6 +114,19 @@ def _identity(snapshot: Snapshot) -> str:
         if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid != ZERO_UUID
     }
     return found.pop() if len(found) == 1 else ""
+
+
+def _being_replaced(snapshot: Snapshot) -> set[int]:
+    """The slots into which a full transfer flows: what they held before is gone, and came from a member that is in the ledger."""
+    return {
+        seat.slot
+        for seat in snapshot.seats
+        if seat.agent
+        and seat.agent.stage is Stage.JOINING
+        and seat.agent.transfer
+        and (seat.agent.transfer.role, seat.agent.transfer.method == "IST") == ("joiner", False)
+        and seat.agent.transfer.stage != WAITING_FOR_DONOR
+    }
 
 
 def _slots_gone(ledger: Mapping[int, Copy], snapshot: Snapshot, uuid: str) -> set[int]:

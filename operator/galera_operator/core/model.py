@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
+from galera_operator.core.position import Position
 from galera_operator.core.spec import BadWish, Wish
 
 
@@ -67,11 +68,16 @@ class Task:
     """Swarm has lost its node: the state is the last one heard of, for up to a day."""
 
     @property
+    def never_placed(self) -> bool:
+        """True for a task that Swarm has found no node for: it is not a member of anything."""
+        return not self.node_id
+
+    @property
     def is_running(self) -> bool:
         return self.state == "running"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Seat:
     """One slot that Swarm means to keep, its newest task, and the member found there."""
 
@@ -82,15 +88,15 @@ class Seat:
     def slot(self) -> int:
         return self.task.slot
 
-    @property
+    @cached_property
     def agent(self) -> AgentStatus | None:
         return None if isinstance(self.member, Unseen) else self.member.agent
 
-    @property
+    @cached_property
     def wsrep(self) -> Wsrep | None:
         return self.member.wsrep if isinstance(self.member, Live) else None
 
-    @property
+    @cached_property
     def is_admitted(self) -> bool:
         return self.agent is not None and self.agent.admission is not Admission.NONE
 
@@ -183,6 +189,39 @@ class Shrink:
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """A person's decision to go on from one copy, recorded before it is carried out.
+
+    Attributes:
+        slot: the copy to go on from.
+        position: where that copy was when the person decided: the premise.
+        accepted: slots whose data is given up where it is newer or of another history.
+        history: the state UUID under which the cluster goes on.
+        by: who, as well as the command could tell.
+        at: when, ISO 8601.
+    """
+
+    slot: int
+    position: Position
+    accepted: tuple[int, ...]
+    history: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fork:
+    """Where the present history left the one before it, by a person's consent.
+
+    A copy at `origin.uuid` up to `origin.seqno` is contained in the present data; `accepted` are the slots whose data was
+    given up.
+    """
+
+    origin: Position
+    accepted: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What must outlive the operator; kept in the state store, never in the user's service.
 
@@ -191,14 +230,20 @@ class Memory:
         ledger: per slot, the node its data lies on and the highest seqno seen there. Slots that left in order are not in it.
         shrink: the scale-down in progress.
         kept: node ids where a member that left in order may have kept its volume, and how far its data was seen to go.
+        consent: a person's decision that is not carried out yet.
+        fork: where the present history began, if a person's decision began it.
+        given_up: slot to state UUID of a copy that a person gave up: a full transfer may replace it.
     """
 
     uuid: str = ""
     ledger: Mapping[int, Copy] = field(default_factory=dict)
     shrink: Shrink | None = None
     kept: Mapping[str, int] = field(default_factory=dict)
+    consent: Consent | None = None
+    fork: Fork | None = None
+    given_up: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def highest_seqno(self) -> int:
-        """The newest write-set that any member was seen to hold; -1 when nothing was recorded."""
-        return max((copy.seqno for copy in self.ledger.values()), default=-1)
+        """The newest write-set that any member was seen to hold, also one that left; -1 when nothing was recorded."""
+        return max([*(copy.seqno for copy in self.ledger.values()), *self.kept.values()], default=-1)

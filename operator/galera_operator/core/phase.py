@@ -7,6 +7,7 @@ from enum import StrEnum
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Live, Seat, Stopped, Unseen
 from galera_operator.core.position import Directory
+from galera_operator.core.transfer import is_stuck
 
 
 class Phase(StrEnum):
@@ -34,6 +35,8 @@ class Phase(StrEnum):
     DRAINING = "draining"
     DRAINED = "drained"
     LEAVING = "leaving"
+    STUCK = "stuck"
+    """In a state transfer that does not move any more."""
     UNSEEN = "unseen"
     """A task runs, but no answer that can be believed came back."""
 
@@ -47,8 +50,13 @@ _OF_STAGE = {
 }
 
 
+_UNFIT = {Directory.INCOMPLETE, Directory.HALF_COPIED}
+
+
 def phase_of(seat: Seat) -> Phase:
     """Name what this member is doing."""
+    if is_stuck(seat):
+        return Phase.STUCK
     match seat.member:
         case Unseen():
             if not seat.task.address:
@@ -56,7 +64,7 @@ def phase_of(seat: Seat) -> Phase:
             return Phase.UNSEEN if seat.task.is_running else Phase.STARTING
         case Stopped(agent=agent):
             if agent.stage is Stage.WAITING:
-                return Phase.INCOMPLETE if agent.directory is Directory.INCOMPLETE else Phase.WAITING
+                return Phase.INCOMPLETE if agent.directory in _UNFIT else Phase.WAITING
             return _OF_STAGE.get(agent.stage, Phase.JOINING)
         case Live() as member:
             return _of_live(member, admitted=seat.is_admitted)

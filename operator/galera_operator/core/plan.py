@@ -17,31 +17,73 @@ LATER = 2.0
 """Seconds until the next look while nothing is."""
 
 
+Recipient = tuple[int, str, str]
+"""Slot, address and incarnation of a member."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bootstrap:
-    """Let this member, and no other, form a new Primary component from the data at `position` (None: an empty directory)."""
+    """Let this member, and no other, form a new Primary component from the data at `position` (None: an empty directory).
+
+    `fence`: every other member; each has to promise first that it obeys no older epoch. `history`: the state UUID to go on
+    under after a person's consent, else empty.
+    """
 
     slot: int
     address: str
     incarnation: str
     position: Position | None
+    fence: tuple[Recipient, ...] = ()
+    history: str = ""
 
     def __str__(self) -> str:
-        return f"grant slot {self.slot} to bootstrap from {self.position or 'an empty directory'}"
+        renamed = f" as {self.history}" if self.history else ""
+        return f"grant slot {self.slot} to bootstrap from {self.position or 'an empty directory'}{renamed}"
+
+
+@dataclass(frozen=True, slots=True)
+class FormPrimary:
+    """Make the component of this member, which lives but is not Primary, the Primary one (``pc.bootstrap``)."""
+
+    slot: int
+    address: str
+    incarnation: str
+    position: Position
+    fence: tuple[Recipient, ...] = ()
+
+    def __str__(self) -> str:
+        return f"pc.bootstrap on slot {self.slot} at {self.position}"
+
+
+@dataclass(frozen=True, slots=True)
+class StopMember:
+    """End a member that lives outside any Primary component; Swarm starts it again, and it waits."""
+
+    slot: int
+    address: str
+    incarnation: str
+
+    def __str__(self) -> str:
+        return f"stop slot {self.slot}"
 
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """Tell a waiting member the addresses of the Primary component, because it did not find them by DNS."""
+    """Tell a waiting member the addresses of the Primary component, because it did not find them by DNS.
+
+    `replaces`: its copy belongs to the history before a person's consent and may be replaced by a full transfer.
+    """
 
     slot: int
     address: str
     incarnation: str
     position: Position | None
     peers: tuple[str, ...]
+    replaces: bool = False
 
     def __str__(self) -> str:
-        return f"invite slot {self.slot} to join {', '.join(self.peers)}"
+        replacing = f", replacing its copy at {self.position}" if self.replaces else ""
+        return f"invite slot {self.slot} to join {', '.join(self.peers)}{replacing}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +106,7 @@ class Appoint:
 
     writer: str
     slot: int
-    to: tuple[tuple[int, str, str], ...]
+    to: tuple[Recipient, ...]
 
     def __str__(self) -> str:
         return f"appoint slot {self.slot} the writer (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
@@ -98,7 +140,7 @@ class Resize:
         return f"set replicas {self.before} -> {self.after}{taken}"
 
 
-Step = Bootstrap | Invite | AdmitMember | Appoint | DrainMember | Resize
+Step = Bootstrap | FormPrimary | StopMember | Invite | AdmitMember | Appoint | DrainMember | Resize
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +173,8 @@ class Page:
 
 
 Plan = Act | Hold | Page
+
+
+def forms_primary(plan: Plan) -> bool:
+    """True when a step of the plan makes a Primary component: that needs an epoch of its own."""
+    return isinstance(plan, Act) and any(isinstance(step, Bootstrap | FormPrimary) for step in plan.steps)

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 ZERO_UUID = "00000000-0000-0000-0000-000000000000"
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_SEQNO = re.compile(r"-1|[0-9]{1,19}")
+_GRASTATE_LINES = ("version", "uuid", "seqno", "safe_to_bootstrap", "cert_index")
 _RECOVERED = re.compile(r"WSREP: Recovered position:?\s+(?P<rest>\S+)")
 
 
@@ -71,7 +73,10 @@ class Directory(StrEnum):
     """A database with a known position: may join, and may seed the cluster when it is the newest."""
 
     INCOMPLETE = "incomplete"
-    """A database without a usable position (a state transfer was cut off, a file is corrupt): may join, may never seed."""
+    """A database without a usable position (a file is corrupt, a recovery failed): may join, may never seed."""
+
+    HALF_COPIED = "half-copied"
+    """A state transfer into it was cut off: may join, may never seed. What it held before was in the component that sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +99,38 @@ def parse_grastate(text: str) -> Grastate:
 
     Args:
         text: The whole file: ``# GALERA saved state`` and the lines ``version``, ``uuid``, ``seqno``, ``safe_to_bootstrap``.
+            Older and hand-made ones have ``cert_index`` instead of the last; they are not safe to bootstrap. Blanks may
+            follow: Galera writes over the old content in place.
 
     Raises:
-        PositionNotFound: a line is missing or half-written. Such a file is reported, never trusted.
+        PositionNotFound: a line is missing, half-written, there twice or not Galera's. Such a file is reported, never trusted:
+            half of a seqno is a number, too.
 
-    Source: Galera documentation, Restarting the Cluster.
+    Source: Galera documentation, Restarting the Cluster; galera/src/saved_state.cpp.
     """
     found: dict[str, str] = {}
-    for line in text.splitlines():
-        key, colon, value = line.partition(":")
-        if colon and not line.startswith("#"):
-            found[key.strip()] = value.strip()
+    *lines, rest = text.split("\n")
+    for line in lines:
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if not line.strip() or line.startswith("#"):
+            continue
+        if not colon or key not in _GRASTATE_LINES:
+            raise PositionNotFound(f"grastate.dat has a line {line[:30]!r}; expected {', '.join(_GRASTATE_LINES)}")
+        if key in found:
+            raise PositionNotFound(f"grastate.dat has two lines {key}; expected one")
+        found[key] = value
+    if rest.strip():
+        raise PositionNotFound(f"grastate.dat ends in the middle of the line {rest[:30]!r}; expected whole lines")
     missing = {"uuid", "seqno"} - found.keys()
     if missing:
         raise PositionNotFound(f"grastate.dat has no line {' and no line '.join(sorted(missing))}; expected uuid and seqno")
-    if not re.fullmatch(r"-?\d+", found["seqno"]):
-        raise PositionNotFound(f"grastate.dat says seqno {found['seqno']!r}; expected a whole number")
-    Position(found["uuid"], int(found["seqno"]))
-    return Grastate(found["uuid"], int(found["seqno"]), found.get("safe_to_bootstrap", "0") == "1")
+    seqno, safe = found["seqno"], found.get("safe_to_bootstrap", "0")
+    if not _SEQNO.fullmatch(seqno):
+        raise PositionNotFound(f"grastate.dat says seqno {seqno[:30]!r}; expected -1 or the number of a write-set")
+    if safe not in {"0", "1"}:
+        raise PositionNotFound(f"grastate.dat says safe_to_bootstrap {safe[:30]!r}; expected 0 or 1")
+    position = Position(found["uuid"][:60], int(seqno))
+    return Grastate(position.uuid, position.seqno, safe == "1")
 
 
 def recovered_position(log: str) -> Position:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Seat, Snapshot, Task, Unseen
+from galera_operator.core.model import Live, Seat, Service, Snapshot, Task, Unseen
 
 _IN_FLIGHT = {"updating", "paused", "rollback_started", "rollback_paused"}
 
@@ -41,25 +41,26 @@ def predicted_victims(tasks: Sequence[Task], remaining: int) -> tuple[Task, ...]
     return tuple(task for *_, slot in numbered[remaining:] for task in slot)
 
 
-def obstacle(snapshot: Snapshot, apart_from: Seat | None = None) -> str | None:
+def obstacle(snapshot: Snapshot, *, placed_only: bool = False) -> str | None:
     """Say why the size may not change now, or None when it may.
 
     A change of size is safe only from a calm cluster: everyone seen, one view, nobody joining, giving a state transfer or
     leaving, and no rollout whose rollback point a write would eat.
 
     Args:
-        apart_from: a seat whose member never started and so is not a member of anything.
+        placed_only: leave out tasks that Swarm found no node for: they are members of nothing, and the first to go.
     """
     service = snapshot.service
-    if service.update_state in _IN_FLIGHT:
-        return f"a service update is {service.update_state.replace('_', ' ')}; a write now would disturb it"
+    rollout = update_in_flight(service)
+    if rollout:
+        return rollout
     if len(snapshot.seats) < service.replicas:
         return f"Swarm has made {len(snapshot.seats)} of {service.replicas} tasks so far"
     if len(snapshot.seats) > service.replicas:
         return f"Swarm still has {len(snapshot.seats)} tasks where {service.replicas} are asked for"
     if snapshot.leaving:
         return f"the task of slot {snapshot.leaving[0].slot} is still on its way out"
-    members = [seat for seat in snapshot.seats if seat is not apart_from]
+    members = [seat for seat in snapshot.seats if not (placed_only and seat.task.never_placed)]
     for seat in members:
         reason = restlessness(seat)
         if reason:
@@ -74,6 +75,13 @@ def obstacle(snapshot: Snapshot, apart_from: Seat | None = None) -> str | None:
     return None
 
 
+def update_in_flight(service: Service) -> str | None:
+    """Say that a rollout is under way, whose rollback point a write would eat; None when there is none."""
+    if service.update_state not in _IN_FLIGHT:
+        return None
+    return f"a service update is {service.update_state.replace('_', ' ')}; a write now would disturb it"
+
+
 def restlessness(seat: Seat) -> str | None:
     """Say why this member is not in calm service, as the rest of a sentence about it, or None when it is."""
     match seat.member:
@@ -84,6 +92,8 @@ def restlessness(seat: Seat) -> str | None:
                 return f"is {wsrep.in_words}"
             if agent.transfer is not None:
                 return f"has a state transfer in flight as {agent.transfer.role}"
+            if agent.leaving:
+                return "was asked to stop and is on its way out"
             if not seat.is_admitted:
                 return "is Synced but not admitted yet"
             if wsrep.desync_count:

@@ -7,9 +7,22 @@ plan is a bug, is not carried out, and pages.
 from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Memory, Snapshot, Stopped
-from galera_operator.core.plan import Act, AdmitMember, Appoint, Bootstrap, DrainMember, Plan, Resize, Step
-from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.model import Consent, Fork, Live, Memory, Seat, Snapshot, Stopped, Unseen
+from galera_operator.core.plan import (
+    Act,
+    AdmitMember,
+    Appoint,
+    Bootstrap,
+    DrainMember,
+    FormPrimary,
+    Invite,
+    Plan,
+    Recipient,
+    Resize,
+    Step,
+    StopMember,
+)
+from galera_operator.core.position import ZERO_UUID, Position
 
 
 def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, ...]:
@@ -17,7 +30,7 @@ def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, 
     if not isinstance(plan, Act):
         return ()
     broken = [reason for step in plan.steps for reason in _of_step(step, seen, memory)]
-    if sum(isinstance(step, Bootstrap) for step in plan.steps) > 1:
+    if sum(isinstance(step, Bootstrap | FormPrimary) for step in plan.steps) > 1:
         broken.append("more than one bootstrap grant in one plan")
     if sum(isinstance(step, DrainMember | Resize) for step in plan.steps) > 1:
         broken.append("more than one member would leave in one plan")
@@ -28,6 +41,12 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
     match step:
         case Bootstrap():
             return _bootstrap(step, seen, memory)
+        case FormPrimary():
+            return _form_primary(step, seen, memory)
+        case StopMember():
+            return _stop(step, seen, memory)
+        case Invite():
+            return _invite(step, seen, memory)
         case AdmitMember():
             return _traffic(step.slot, {4}, seen, memory)
         case Appoint():
@@ -36,15 +55,30 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
             return _leaving(step.slot, seen)
         case Resize():
             return _resize(step, seen)
-        case _:
-            return []
 
 
 def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
-    broken = []
-    if len(seen.seats) < seen.service.replicas or not all(isinstance(seat.member, Stopped) for seat in seen.seats):
+    broken, accepted = [], set[int]()
+    consent = memory.consent
+    if step.history:
+        start = step.position
+        if consent is None or (consent.slot, consent.history) != (step.slot, step.history):
+            broken.append("a bootstrap under a new state UUID that no person decided on")
+        elif start is None or start.uuid not in {consent.position.uuid, consent.history} or start.seqno < consent.position.seqno:
+            broken.append(f"a bootstrap from {start}, but a person decided on {consent.position}")
+        else:
+            accepted = set(consent.accepted)
+    elif step.position and memory.uuid and step.position.uuid != memory.uuid:
+        broken.append(f"a bootstrap from {step.position}, recorded is {memory.uuid}")
+    missing = [
+        seat
+        for seat in seen.seats
+        if not isinstance(seat.member, Stopped)
+        and not (isinstance(seat.member, Unseen) and (seat.slot in accepted or _is_diskless(seat, seen, memory)))
+    ]
+    if missing or len(seen.seats) < seen.service.replicas:
         broken.append("a bootstrap grant while some expected member is not seen stopped")
-    if seen.leaving or seen.lost:
+    if seen.leaving or any(task.slot not in accepted for task in seen.lost):
         broken.append("a bootstrap grant while an old task may still run a server")
     if any(seat.agent and seat.agent.stage is not Stage.WAITING for seat in seen.seats):
         broken.append("a bootstrap grant while some member's server may be running")
@@ -52,14 +86,121 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
         broken.append(f"a new cluster in place of the recorded one, {memory.uuid}")
     if step.position and not step.position.is_usable:
         broken.append(f"a bootstrap from {step.position}, which is no position")
-    if (step.position.seqno if step.position else -1) < max((copy.seqno for copy in memory.ledger.values()), default=-1):
-        broken.append(f"a bootstrap from {step.position}, although a member was seen further on")
+    broken += _not_newest(step.position, seen, memory, accepted)
+    return broken + _not_fenced(step.slot, step.fence, seen)
+
+
+def _is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+    """True for a task that never had a node, and so no disk, in a slot that nothing is recorded of.
+
+    Where nothing is recorded at all, and yet a copy is there, an earlier task of the slot may have held another.
+    """
+    nothing_known = not memory.uuid and any(_held(one) for one in seen.seats)
+    return not nothing_known and not seat.task.node_id and seat.slot not in memory.ledger
+
+
+def _form_primary(step: FormPrimary, seen: Snapshot, memory: Memory) -> list[str]:
+    broken = []
+    if memory.uuid and step.position.uuid != memory.uuid:
+        broken.append(f"pc.bootstrap at {step.position}, recorded is {memory.uuid}")
+    seat = seen.seat(step.slot)
+    if seat is None or not isinstance(seat.member, Live) or seat.member.wsrep.last_committed != step.position.seqno:
+        broken.append(f"pc.bootstrap on slot {step.slot}, which is not alive at {step.position}")
+    unseen = [seat for seat in seen.seats if isinstance(seat.member, Unseen) and not _is_diskless(seat, seen, memory)]
+    if unseen or len(seen.seats) < seen.service.replicas:
+        broken.append("pc.bootstrap while some expected member is not seen")
+    if seen.leaving or seen.lost:
+        broken.append("pc.bootstrap while an old task may still run a server")
+    if any(isinstance(seat.member, Live) and seat.member.wsrep.is_primary for seat in seen.seats):
+        broken.append("pc.bootstrap while a Primary component is alive")
+    if any(isinstance(seat.member, Stopped) and seat.member.agent.stage is not Stage.WAITING for seat in seen.seats):
+        broken.append("pc.bootstrap while some member is neither up nor waiting: what it holds is not known")
+    if any(seat.agent and seat.agent.stage in {Stage.JOINING, Stage.BOOTSTRAPPING} for seat in seen.seats):
+        broken.append("pc.bootstrap while some member is on its way into a Primary component")
+    broken += _not_newest(step.position, seen, memory, set())
+    return broken + _not_fenced(step.slot, step.fence, seen)
+
+
+def _not_newest(start: Position | None, seen: Snapshot, memory: Memory, accepted: set[int]) -> list[str]:
+    """What is known of newer data, or of another history, that nobody gave up."""
+    broken = []
+    seqno = start.seqno if start else -1
+    renamed = _fork_of(memory.consent, start)
+    ledger = {
+        slot: copy
+        for slot, copy in memory.ledger.items()
+        if slot not in accepted and not (renamed and copy.seqno <= renamed.origin.seqno)
+    }
+    if any(copy.seqno > seqno for copy in ledger.values()):
+        broken.append(f"a Primary component from {start}, although a member was seen further on")
+    forks = [fork for fork in (memory.fork, renamed) if fork]
+    nodes = {seat.task.node_id for seat in seen.seats if seat.agent}
+    broken += [
+        f"a Primary component while the copy of slot {known} is on node {copy.node_id}, which was not heard"
+        for known, copy in ledger.items()
+        if copy.node_id not in nodes
+    ]
     for seat in seen.seats:
-        position = seat.agent.position if seat.agent else None
-        if position and (step.position is None or position.uuid != step.position.uuid or position.seqno > step.position.seqno):
-            broken.append(f"a bootstrap from {step.position} while slot {seat.slot} holds {position}")
-    if step.position and memory.uuid and step.position.uuid != memory.uuid:
-        broken.append(f"a bootstrap from {step.position}, recorded is {memory.uuid}")
+        held = _held(seat)
+        if held is None or seat.slot in accepted:
+            continue
+        if memory.given_up.get(seat.slot) == held.uuid:
+            continue
+        if any(_is_contained(seat.slot, held, fork) for fork in forks):
+            continue
+        if start is None or held.uuid != start.uuid or held.seqno > start.seqno:
+            broken.append(f"a Primary component from {start} while slot {seat.slot} holds {held}")
+    return broken
+
+
+def _fork_of(consent: Consent | None, start: Position | None) -> Fork | None:
+    """The fork that a person's decision has made already, where the seed bears the new history's name."""
+    if consent is None or start is None or start.uuid != consent.history:
+        return None
+    return Fork(consent.position, consent.accepted)
+
+
+def _is_contained(slot: int, held: Position, fork: Fork) -> bool:
+    return held.uuid == fork.origin.uuid and (held.seqno <= fork.origin.seqno or slot in fork.accepted)
+
+
+def _held(seat: Seat) -> Position | None:
+    if isinstance(seat.member, Live):
+        return Position(seat.member.wsrep.state_uuid, seat.member.wsrep.last_committed)
+    return seat.agent.position if seat.agent else None
+
+
+def _not_fenced(slot: int, fence: tuple[Recipient, ...], seen: Snapshot) -> list[str]:
+    """The members that another operator, frozen until now, could still start."""
+    promised = {(number, incarnation) for number, _, incarnation in fence}
+    others = {(seat.slot, seat.agent.incarnation) for seat in seen.seats if seat.agent and seat.slot != slot}
+    return [f"a Primary component without the promise of slot {number}" for number, _ in sorted(others - promised)]
+
+
+def _stop(step: StopMember, seen: Snapshot, memory: Memory) -> list[str]:
+    seat = seen.seat(step.slot)
+    if seat is None or not isinstance(seat.member, Live):
+        return [f"a stop of slot {step.slot}, which was not seen alive"]
+    wsrep = seat.member.wsrep
+    if not any(isinstance(one.member, Live) and one.member.wsrep.is_primary for one in seen.seats):
+        return []
+    if memory.uuid and wsrep.state_uuid != memory.uuid and memory.given_up.get(step.slot) == wsrep.state_uuid:
+        return []
+    return [f"a stop of slot {step.slot}, which is {wsrep.local_state_comment} in a {wsrep.cluster_status} component"]
+
+
+def _invite(step: Invite, seen: Snapshot, memory: Memory) -> list[str]:
+    """A join may erase a copy: only one that the component has, that a person's fork contains, or that was given up."""
+    held, broken = step.position, []
+    if held is None:
+        return []
+    fork = memory.fork
+    was_given_up = memory.given_up.get(step.slot) == held.uuid or (fork is not None and _is_contained(step.slot, held, fork))
+    if step.replaces and not was_given_up:
+        broken.append(f"the copy of slot {step.slot} at {held} replaced, which nobody gave up")
+    serving = [seat.member.wsrep for seat in seen.seats if isinstance(seat.member, Live) and seat.member.wsrep.is_primary]
+    if not step.replaces and not any(one.state_uuid == held.uuid and one.last_committed >= held.seqno for one in serving):
+        broken.append(f"slot {step.slot} at {held} would join a component that does not have all of it")
     return broken
 
 
@@ -92,7 +233,8 @@ def _leaving(slot: int, seen: Snapshot) -> list[str]:
         and seat.is_admitted
     ]
     broken = [] if staying else [f"slot {slot} is the last Synced member that serves"]
-    if len(staying) < len(seen.seats) - 1:
+    others = [seat for seat in seen.seats if seat.slot != slot and (seat.task.node_id or not isinstance(seat.member, Unseen))]
+    if len(staying) < len(others):
         broken.append(f"slot {slot} would leave while another member is not Synced and serving")
     broken += [
         f"slot {slot} would leave while slot {seat.slot} has a state transfer in flight"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from galera_operator.core.agent_api import Wsrep
-from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.position import ZERO_UUID, Position
 
 STATUS_NAMES = (
     "wsrep_ready",
@@ -47,6 +47,8 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
         raise StatusUnreadable(f"the server has no status {missing[0]}; is wsrep_on set and the Galera provider loaded?")
     try:
         local_state = int(rows["wsrep_local_state"])
+        for name in ("wsrep_cluster_state_uuid", "wsrep_local_state_uuid"):
+            Position(rows[name] or ZERO_UUID, 0)  # refuses what has no UUID's shape
         cluster_uuid, local_uuid = rows["wsrep_cluster_state_uuid"] or ZERO_UUID, rows["wsrep_local_state_uuid"] or ZERO_UUID
         return Wsrep(
             ready=rows["wsrep_ready"] == "ON",
@@ -64,4 +66,4 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
             members=tuple(sorted(members)),
         )
     except ValueError as error:
-        raise StatusUnreadable(f"a wsrep status value is not a number: {error}") from error
+        raise StatusUnreadable(f"a wsrep status value is not a number or not a UUID where one is expected: {error}") from error

@@ -4,8 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Grant
-from galera_operator.core.plan import Act, AdmitMember, Appoint, Bootstrap, DrainMember, Invite, Resize, Step
+from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Fence, Grant, Stop
+from galera_operator.core.agent_api import FormPrimary as AgentFormPrimary
+from galera_operator.core.plan import (
+    Act,
+    AdmitMember,
+    Appoint,
+    Bootstrap,
+    DrainMember,
+    FormPrimary,
+    Invite,
+    Recipient,
+    Resize,
+    Step,
+    StopMember,
+)
 from galera_operator.ports import Conflict, Engine, Members, Refused, Unreachable
 
 
@@ -33,10 +46,17 @@ def carry_out(plan: Act, engine: Engine, members: Members, token: str, epoch: in
 def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) -> None:
     match step:
         case Bootstrap():
-            grant = Grant(epoch, step.incarnation, step.address, step.position, ())
+            _fence(step.fence, members, token, epoch)
+            grant = Grant(epoch, step.incarnation, step.address, step.position, (), history=step.history)
             members.send(step.address, token, grant)
+        case FormPrimary():
+            _fence(step.fence, members, token, epoch)
+            members.send(step.address, token, AgentFormPrimary(epoch, step.incarnation, step.position))
+        case StopMember():
+            members.send(step.address, token, Stop(epoch, step.incarnation))
         case Invite():
-            members.send(step.address, token, Grant(epoch, step.incarnation, step.address, step.position, step.peers))
+            grant = Grant(epoch, step.incarnation, step.address, step.position, step.peers, replaces=step.replaces)
+            members.send(step.address, token, grant)
         case AdmitMember():
             members.send(step.address, token, Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor))
         case Appoint():
@@ -45,6 +65,15 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
             members.send(step.address, token, Drain(epoch, step.incarnation, step.seconds))
         case Resize():
             engine.resize(step.service_id, step.version, step.after)
+
+
+def _fence(others: tuple[Recipient, ...], members: Members, token: str, epoch: int) -> None:
+    """Collect every other member's promise; one that does not give it may be on its way into a Primary component."""
+    for slot, address, incarnation in others:
+        try:
+            members.send(address, token, Fence(epoch, incarnation))
+        except (Refused, Unreachable) as error:
+            raise Refused(f"slot {slot} did not promise to obey no older epoch than {epoch}: {error}") from error
 
 
 def _appoint(step: Appoint, members: Members, token: str, epoch: int) -> None:

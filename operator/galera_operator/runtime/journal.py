@@ -11,6 +11,7 @@ from typing import Any
 
 from loguru import logger
 
+from galera_operator.core.condition import condition_of
 from galera_operator.core.model import Memory, Snapshot
 from galera_operator.core.plan import Plan
 from galera_operator.runtime.act import Outcome
@@ -43,6 +44,7 @@ class Journal:
         moment = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "epoch": epoch,
+            "condition": str(condition_of(seen, memory)),
             "plan": type(plan).__name__,
             "why": plan.why,
             "steps": [asdict(outcome) for outcome in outcomes],

@@ -72,6 +72,18 @@ class Lease:
         else:
             self._record = replace(self._record, memory=memory)
 
+    def advance(self, memory: Memory, now: float) -> None:
+        """Store the memory under the next epoch: a command of the epoch before, still on its way, is then an old one.
+
+        Written before every step that forms a Primary component, so that no epoch sees two of them, and so that an operator
+        which lost the lease without knowing it finds out here.
+
+        Raises:
+            LeaseElsewhere: somebody else wrote; nothing may be done.
+        """
+        assert self._record is not None, "hold() comes first"
+        self._write(replace(self._record, epoch=self._record.epoch + 1, memory=memory), now)
+
     def release(self) -> None:
         """Give the lease back, so that the next operator need not wait for the silence. A conflict means it is gone anyway."""
         if self._record is not None:

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 from loguru import logger
 
+from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import intend, remember
-from galera_operator.core.plan import Act, Hold, Page, Plan
+from galera_operator.core.plan import Act, Hold, Page, Plan, forms_primary
 from galera_operator.core.veto import broken_invariants
 from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
 from galera_operator.runtime.act import Outcome, carry_out
@@ -39,6 +40,7 @@ class ClusterTick:
         self._lease = lease
         self._world = world
         self._said = ""
+        self._condition: Condition | None = None
 
     def turn(self, cluster: Cluster) -> Plan:
         """Take one turn and return its plan. Never raises for what the world does; that becomes a `Hold` that says so."""
@@ -61,11 +63,13 @@ class ClusterTick:
         memory = self._lease.hold(world.clock())
         seen = look(cluster, world.members, world.pool)
         memory = remember(memory, seen)
+        self._name_condition(condition_of(seen, memory))
         plan = decide(seen, memory)
         broken = broken_invariants(plan, seen, memory)
         if broken:
             plan = Page("vetoed", f"a plan was vetoed: {'; '.join(broken)}; it was: {plan.why}", "Report this as a bug.")
-        self._lease.remember(intend(memory, plan), world.clock())
+        keep = self._lease.advance if forms_primary(plan) else self._lease.remember
+        keep(intend(memory, plan), world.clock())
         news = plan.why != self._said
         self._say(plan)
         outcomes: tuple[Outcome, ...] = ()
@@ -79,6 +83,12 @@ class ClusterTick:
         if news or outcomes:
             world.journal.write(seen, memory, plan, outcomes, self._lease.epoch)
         return plan
+
+    def _name_condition(self, condition: Condition) -> None:
+        if condition is not self._condition:
+            was = f" (was {self._condition})" if self._condition else ""
+            logger.info("{}: the cluster is in the condition: {}{}", self._name, condition, was)
+            self._condition = condition
 
     def _say(self, plan: Plan) -> Plan:
         """One line per decision that differs from the last one."""

@@ -1,0 +1,73 @@
+"""A mark in the data directory from before a bootstrap until the member is Synced.
+
+mariadbd clears InnoDB's position when it starts from one, and writes it again with the first view. Killed in between, all rows
+are there and nothing says how far they go: the best copy of a cluster would be taken for a broken one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from galera_operator.core.position import Position
+
+_NAME = ".galera-agent.bootstrap"
+_LONGEST = 200
+"""Bytes: more than two positions are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`was`: the position that the bootstrap set out from; `begins`: the same data under the state UUID it goes on with."""
+
+    was: Position
+    begins: Position
+
+    @property
+    def is_sound(self) -> bool:
+        return self.was.is_usable and self.begins.is_usable and self.was.seqno == self.begins.seqno
+
+    def __str__(self) -> str:
+        return f"{self.was} {self.begins}\n"
+
+
+class DamagedMark(ValueError):
+    """The mark cannot be understood; says what stands there."""
+
+
+def path_of(data_dir: Path) -> Path:
+    return data_dir / _NAME
+
+
+def read(data_dir: Path) -> Mark | None:
+    """Read the mark; None: no bootstrap was begun here that did not arrive.
+
+    Raises:
+        DamagedMark: half-written or altered; not to be trusted.
+    """
+    path = path_of(data_dir)
+    if path.exists() and not path.is_file():
+        raise DamagedMark(f"the mark of a bootstrap, {_NAME}, is not a file")
+    try:
+        with path.open("rb") as file:
+            text = file.read(_LONGEST).decode()
+        was, begins = text.split()
+        mark = Mark(Position.parse(was), Position.parse(begins))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise DamagedMark(f"the mark of a bootstrap, {_NAME}, is damaged and not trusted: {error}") from error
+    if not mark.is_sound or str(mark) != text:
+        raise DamagedMark(f"the mark of a bootstrap, {_NAME}, is damaged and not trusted: it says {text!r}")
+    return mark
+
+
+def remove(data_dir: Path) -> None:
+    """The position is InnoDB's business again, or other data is to come here."""
+    path_of(data_dir).unlink(missing_ok=True)
+    fd = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,69 @@
+"""Read JSON into dataclasses, strictly: what is missing, of another type or unknown is refused by its name."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+
+class BadMessage(ValueError):
+    """A message that does not have the agreed shape; names the key, what it got and what it takes."""
+
+
+def json_object(text: str | bytes) -> dict[str, Any]:
+    """Read a JSON object. Raises `BadMessage` for anything else."""
+    try:
+        raw = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadMessage(f"not JSON: {error}") from error
+    if not isinstance(raw, dict):
+        raise BadMessage(f"expected a JSON object, got {type(raw).__name__}")
+    return raw
+
+
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "float": (int, float),
+    "bool": (bool,),
+}
+
+
+def _is_finite(number: float) -> bool:
+    try:
+        return math.isfinite(number)
+    except OverflowError:
+        return False  # a whole number beyond what a float holds
+
+
+def known_keys(kind: type, raw: object) -> object:
+    """Leave out the keys that this version does not know."""
+    names = {field.name for field in fields(kind)}
+    return {key: value for key, value in raw.items() if key in names} if isinstance(raw, dict) else raw
+
+
+def exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:
+    """Check that `raw` has the keys of the dataclass `kind` (all that have no default) and no other, each of its type."""
+    if not isinstance(raw, dict):
+        raise BadMessage(f"{kind.__name__}: expected a JSON object, got {type(raw).__name__}")
+    known = {field.name: field.type for field in fields(kind)}
+    required = {field.name for field in fields(kind) if field.default is MISSING}
+    for key in sorted(raw.keys() - known.keys()):
+        raise BadMessage(f"{kind.__name__}: unknown key {key!r}; it takes {', '.join(sorted(known))}")
+    for key in sorted(required - raw.keys()):
+        raise BadMessage(f"{kind.__name__}: key {key!r} is missing")
+    out: dict[str, Any] = {}
+    for key, value in raw.items():
+        wanted = _JSON_TYPES.get(str(known[key]))
+        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+            raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected {known[key]}")
+        if known[key] == "float" and not _is_finite(value):
+            raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected a finite number")
+        try:
+            out[key] = convert[key](value) if key in convert else value
+        except (TypeError, ValueError) as error:
+            raise BadMessage(f"{kind.__name__}: {key} is {value!r}: {error}") from error
+    return out

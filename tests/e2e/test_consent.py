@@ -1,0 +1,107 @@
+"""What the operator must not decide: it pages with a command, the command shows what it knows, and then does it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from pathlib import Path
+
+import pytest
+from deployment import Deployment
+
+from galera_operator.sandbox.errors import CommandFailed
+from galera_operator.sandbox.waiting import NotYet, wait_until
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def three(galera: Deployment) -> Deployment:
+    galera.label(replicas="3")
+    galera.wait_settled(3)
+    galera.sql("CREATE DATABASE kept; CREATE TABLE kept.rows_ (id INT PRIMARY KEY)", slot=1)
+    return galera
+
+
+def rows(deployment: Deployment, slot: int) -> list[str]:
+    return deployment.sql("SELECT id FROM kept.rows_ ORDER BY id", slot=slot).split()
+
+
+def state_uuid(status: dict) -> str:
+    (found,) = {member["state_uuid"] for member in status["members"]}
+    return found
+
+
+def decide(deployment: Deployment, command: str) -> str:
+    """Run one of the operator's commands as a person would, in its container; returns what it says."""
+    words = command.split()
+    return deployment.execute(deployment.operator, *words)
+
+
+def test_a_lost_majority_pages_with_a_command_that_brings_service_back_and_the_lost_members_join_anew(three: Deployment) -> None:
+    before = state_uuid(three.status())
+    three.sql("INSERT INTO kept.rows_ VALUES (1)", slot=1)
+    place = {member["node"]: member["slot"] for member in three.status()["members"]}
+    survivor, lost = place["node1"], sorted(slot for node, slot in place.items() if node != "node1")
+    for index in (2, 3):
+        three.sandbox.kill_node(index)
+
+    page = three.wait_page("no-primary", within=120)
+    commands = re.findall(r"galera-operator bootstrap \S+(?: --\S+ \d+)+", page["remedy"])
+    accepting = " ".join(f"--accept-loss-of {slot}" for slot in lost)
+    assert commands == [f"galera-operator bootstrap {three.database} --from-slot {survivor} {accepting}"]
+
+    with pytest.raises(CommandFailed, match=f"data of slot {lost[1]} may be lost"):
+        decide(three, f"galera-operator bootstrap {three.database} --from-slot {survivor} --accept-loss-of {lost[0]} --yes")
+    assert three.status()["plan"]["page"] == "no-primary", "what was not accepted by name changes nothing"
+
+    told = decide(three, f"{commands[0]} --yes")
+    assert "two clusters take writes" in told
+
+    def serves() -> dict | NotYet:
+        status = three.status()
+        alone = next(member for member in status["members"] if member["slot"] == survivor)
+        return status if alone["admitted"] and alone["cluster_status"] == "Primary" else NotYet(status)
+
+    status = wait_until(serves, 120, "the survivor to serve", every=0.5, ignoring=(CommandFailed, LookupError))
+    assert status["condition"] == "degraded"
+    three.sql("INSERT INTO kept.rows_ VALUES (2)", slot=survivor)
+
+    for index in (2, 3):
+        three.sandbox.start_node(index)
+    after = three.wait_settled(3)
+    assert state_uuid(after) != before, "a new name, so that no copy from before can slip in with its own rows"
+    assert [rows(three, slot) for slot in (1, 2, 3)] == [["1", "2"]] * 3
+    assert "decided on" in three.operator_log()
+
+
+def test_a_copy_of_another_history_is_kept_out_until_a_person_gives_it_up(three: Deployment) -> None:
+    member = next(member for member in three.status()["members"] if member["node"] == "node3")
+    slot, foreign = member["slot"], str(uuid.uuid4())
+    node, container = three.container(three.database, slot)
+    three.docker("service", "update", "--detach", "--no-resolve-image", "--label-add=galera.pause=true", three.database)
+    volume = three.sandbox.docker(
+        node,
+        "inspect",
+        "--format",
+        '{{range .Mounts}}{{if eq .Destination "/var/lib/mysql"}}{{.Source}}{{end}}{{end}}',
+        container,
+    ).strip()
+    three.sandbox.docker(node, "stop", container, timeout=120)
+    grastate = Path(volume) / "grastate.dat"
+    content = grastate.read_text()
+    grastate.write_text(re.sub(r"uuid:.*", f"uuid:    {foreign}", re.sub(r"seqno:.*", "seqno:   7", content)))
+    three.unlabel("pause")
+
+    page = three.wait_page("foreign-history", within=120)
+    assert f"{foreign}:7" in page["why"]
+    command = f"galera-operator replace {three.database} --slot {slot}"
+    assert command in page["remedy"]
+    serving = next(one["slot"] for one in three.status()["members"] if one["slot"] != slot)
+    with pytest.raises(CommandFailed, match="nothing has to be replaced"):
+        decide(three, f"galera-operator replace {three.database} --slot {serving} --yes")
+    three.sql("INSERT INTO kept.rows_ VALUES (3)", slot=serving)
+
+    decide(three, f"{command} --yes")
+    three.wait_settled(3)
+    assert [rows(three, one) for one in (1, 2, 3)] == [["1", "2", "3"]] * 3

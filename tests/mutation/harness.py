@@ -1,0 +1,229 @@
+"""A pytest plugin that runs the collected tests against mutants, each in a forked process, and stops at the first failure.
+
+Which tests concern a mutant is measured: one run without any mutant notes which functions each test calls. Property tests
+come last: they are slow, and most mutants are dead by then.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import resource
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import CodeType, FrameType
+from typing import Any, TypeGuard
+
+import pytest
+from _pytest.runner import runtestprotocol
+from mutants import Mutant
+from swap import functions_of, swap
+
+PACKAGE = "galera_operator"
+
+SLOW = 0.5
+"""Seconds of one test beyond which it is not tried on a mutant that is expected to survive."""
+
+
+@dataclass
+class Fate:
+    """What became of a mutant. `by`: the test that failed, or that it computed too long; empty: it survived."""
+
+    mutant: Mutant
+    by: str
+
+
+@dataclass
+class Measured:
+    """What the run without a mutant found: per test its seconds and the functions it called, and which tests failed."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+    calls: dict[str, list[str]] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+
+
+class Harness:
+    """The plugin.
+
+    `patience`: seconds of computing for all tests of one mutant. `expected`: names of mutants that are known to survive; the slow
+    ways to kill are not tried on them. `last_resort`: run in the mutant's process when every test has passed; returns what
+    went wrong, or "".
+    """
+
+    def __init__(
+        self,
+        mutants: list[Mutant],
+        jobs: int,
+        patience: int,
+        tell: Callable[[str], None],
+        expected: frozenset[str] = frozenset(),
+        last_resort: Callable[[], str] | None = None,
+    ) -> None:
+        self.fates: list[Fate] = []
+        self.measured = Measured()
+        self._mutants = mutants
+        self._jobs = jobs
+        self._patience = patience
+        self._tell = tell
+        self._expected = expected
+        self._last_resort = last_resort
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        started = time.monotonic()
+        self.measured = self._measure(session.items)
+        self._tell(f"{len(session.items)} tests in {time.monotonic() - started:.0f} s without a mutant")
+        items = [item for item in session.items if item.nodeid not in self.measured.failed]
+        self.fates = list(self._all(items))
+        return True
+
+    def _measure(self, items: list[pytest.Item]) -> Measured:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            with os.fdopen(writing, "w") as out:
+                json.dump(_measured(items, {name_of(mutant) for mutant in self._mutants}), out)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as answer:
+            text = answer.read()
+        os.waitpid(child, 0)
+        return Measured(**json.loads(text))
+
+    def _all(self, items: list[pytest.Item]) -> Iterator[Fate]:
+        waiting = list(reversed(self._mutants))
+        running: dict[int, tuple[Mutant, int]] = {}
+        while waiting or running:
+            while waiting and len(running) < self._jobs:
+                mutant = waiting.pop()
+                pid, pipe = self._begin(mutant, self._concerned(mutant, items))
+                running[pid] = (mutant, pipe)
+            fate = self._end_one(running)
+            if not fate.by:
+                self._tell(f"survives so far: {fate.mutant.name}")
+            yield fate
+
+    def _concerned(self, mutant: Mutant, items: list[pytest.Item]) -> list[pytest.Item]:
+        function = f"{name_of(mutant)}:{mutant.owner}"
+        anywhere = f"{name_of(mutant)}:"
+        at_module_level = mutant.owner not in functions_of(importlib.import_module(name_of(mutant)))
+        calls, seconds = self.measured.calls, self.measured.seconds
+        concerned = [
+            item
+            for item in items
+            if any(called == function or (at_module_level and called.startswith(anywhere)) for called in calls[item.nodeid])
+            and not (mutant.name in self._expected and (is_property(item) or seconds[item.nodeid] > SLOW))
+        ]
+        return sorted(concerned, key=lambda item: (is_property(item), seconds[item.nodeid]))
+
+    def _begin(self, mutant: Mutant, items: list[pytest.Item]) -> tuple[int, int]:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child:
+            os.close(writing)
+            return child, reading
+        os.close(reading)
+        by = "?"
+        resource.setrlimit(resource.RLIMIT_CPU, (self._patience, self._patience))
+        try:
+            swap(mutant, importlib.import_module(name_of(mutant)))
+            by = first_failure(items) or self._slowly(mutant)
+        except BaseException as error:
+            by = f"the tool: {type(error).__name__}: {error}"
+        finally:
+            os.write(writing, by.encode()[:4000])
+            os._exit(0)
+
+    def _slowly(self, mutant: Mutant) -> str:
+        if self._last_resort is None or mutant.name in self._expected:
+            return ""
+        return self._last_resort()
+
+    def _end_one(self, running: dict[int, tuple[Mutant, int]]) -> Fate:
+        """Wait for the first one to end."""
+        pid, status = os.waitpid(-1, 0)
+        mutant, pipe = running.pop(pid)
+        with os.fdopen(pipe, "rb") as answer:
+            by = answer.read().decode(errors="replace")
+        if os.WIFSIGNALED(status):
+            by = f"time: more than {self._patience} s of computing"
+        return Fate(mutant, by)
+
+
+def is_property(item: pytest.Item) -> bool:
+    """Property tests come last, and not at all for what is expected to survive."""
+    return "tests/property/" in item.nodeid
+
+
+def name_of(mutant: Mutant) -> str:
+    """The module's name: ``galera_operator.core.veto`` for ``core/veto.py``."""
+    return f"{PACKAGE}.{mutant.file.removesuffix('.py').replace('/', '.')}"
+
+
+def first_failure(items: list[pytest.Item]) -> str:
+    """Run the tests in this order; the id of the first that fails, else empty."""
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        if not _passes(item, following):
+            return item.nodeid
+    return ""
+
+
+def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+    """Whether the test passes. One without fixtures is simply called: pytest's own ceremony costs more than most of them."""
+    if _needs_no_fixture(item):
+        return _returns(item)
+    return all(report.passed or report.skipped for report in runtestprotocol(item, nextitem=following, log=False))
+
+
+def _needs_no_fixture(item: pytest.Item) -> TypeGuard[pytest.Function]:
+    if not isinstance(item, pytest.Function):
+        return False
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    return set(item.fixturenames) <= given.keys() and all(mark.name == "parametrize" for mark in item.iter_markers())
+
+
+def _returns(item: pytest.Function) -> bool:
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    try:
+        item.obj(**given)
+    except pytest.skip.Exception:
+        return True
+    except (Exception, pytest.fail.Exception):
+        return False
+    return True
+
+
+def _measured(items: list[pytest.Item], modules: set[str]) -> dict[str, Any]:
+    names: dict[CodeType, str] = {
+        function.__code__: f"{module}:{name}"
+        for module in modules
+        for name, function in functions_of(importlib.import_module(module)).items()
+    }
+    called: set[str] = set()
+
+    def note(frame: FrameType, event: str, argument: object) -> None:
+        """A trace function that returns None is told of calls only."""
+        if frame.f_code in names:
+            called.add(names[frame.f_code])
+
+    found = Measured()
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        called.clear()
+        threading.settrace(note)
+        sys.settrace(note)
+        started = time.monotonic()
+        try:
+            passed = _passes(item, following)
+        finally:
+            sys.settrace(None)
+            threading.settrace(None)  # type: ignore[arg-type]
+        found.seconds[item.nodeid] = time.monotonic() - started
+        found.calls[item.nodeid] = sorted(called)
+        if not passed:
+            found.failed.append(item.nodeid)
+    return vars(found)
