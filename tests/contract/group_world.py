@@ -131,7 +131,7 @@ class GroupWorld(ABC):
 
         def there() -> Wsrep | None:
             now, agents = self.wsrep(slot), self.status(slot).wsrep
-            same = agents is not None and agents.is_synced and agents.cluster_size == size
+            same = agents is not None and agents.is_synced and agents.cluster_size == size and agents.members == now.members
             return now if same and now.is_synced and now.cluster_size == size else None
 
         found = self.until(there, within, f"slot {slot} to be Synced, one of {size}")
@@ -143,7 +143,8 @@ class GroupWorld(ABC):
 
         def there() -> Wsrep | None:
             now, agents = self.wsrep(slot), self.status(slot).wsrep
-            return None if now.is_primary or agents is None or agents.is_primary else now
+            knows = agents is not None and not agents.is_primary and agents.members == now.members
+            return now if knows and not now.is_primary else None
 
         found = self.until(there, within, f"slot {slot} to be in no Primary component")
         assert found is not None

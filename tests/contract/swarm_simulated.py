@@ -33,6 +33,7 @@ class Light:
     exit_code: int | None = None
     wish_stop: str = ""
     terminated: float | None = None
+    address: str = ""
 
     @property
     def is_admitted(self) -> bool:
@@ -96,7 +97,7 @@ class SimulatedSwarm(SwarmWorld):
     def _pass(self) -> None:
         """An operator that waits for nothing shows whether an event would have woken it."""
         operator = self._world.operators["B"]
-        operator.next_at = float("inf")
+        operator.running, operator.next_at = True, float("inf")
         self._world.tick(PIECE)
         self._wakes += operator.next_at <= self._world.now
         for light in self._lights.values():

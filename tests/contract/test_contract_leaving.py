@@ -15,8 +15,9 @@ NOT_BEFORE = 1.5
 """Seconds for which a silent member is waited for at least: less than the suspect time of 2 s and what is added to it."""
 WITHIN = 12.0
 FORGOTTEN = 9.0
-"""Seconds after which a frozen member that thaws takes some time to notice what happened; it was 3 s at least."""
-STALE = 0.5
+"""Seconds after which a frozen member that thaws may take its time to notice what happened."""
+STALE = 3.0
+"""How long a real one was seen to go on in its old view after a thaw at most; the simulator may not be kinder than that."""
 
 
 def views_until(group: GroupWorld, slot: int, size: int) -> list[Wsrep]:
@@ -60,7 +61,7 @@ def test_a_killed_member_is_waited_for_and_then_left_behind_and_comes_back_by_is
     group.wait_view(3, 3)
 
 
-def test_a_thawed_member_says_synced_in_a_view_that_is_gone_and_then_comes_back_by_itself(group: GroupWorld) -> None:
+def test_a_thawed_member_may_say_synced_in_a_view_that_is_gone_and_then_comes_back_by_itself(group: GroupWorld) -> None:
     group.has(1, 2, 3)
     before = group.wsrep(3)
     life = group.incarnation(3)
@@ -89,9 +90,9 @@ def test_a_thawed_member_says_synced_in_a_view_that_is_gone_and_then_comes_back_
         return now is not None and now.is_synced and now.conf_id > before.conf_id
 
     group.until(is_back, SOON, "slot 3 to be Synced with the others")
-    stale = told[0]
-    assert (stale.is_synced, stale.cluster_size, stale.conf_id) == (True, 3, before.conf_id), "it knows of nothing yet"
-    assert stale_until - thawed_at > STALE
+    stale = [one for one in told if one.conf_id == before.conf_id]
+    assert {(one.is_synced, one.cluster_size) for one in stale} <= {(True, 3)}, "it knows of nothing yet"
+    assert group.is_real or stale_until - thawed_at >= STALE
     alone = [one for one in told if not one.is_primary]
     assert alone, "then it knows that it is alone"
     assert {(one.cluster_size, one.state_uuid, one.ready) for one in alone} == {(1, before.state_uuid, False)}

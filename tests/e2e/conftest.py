@@ -39,7 +39,7 @@ def galera(sandbox: Sandbox) -> Iterator[Deployment]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures of test_faults.py; they are also written to build/faults.md."""
-    if TABLE.rows:
+    if TABLE.rows or TABLE.remarks:
         TABLE.write()
         terminalreporter.section("faults on a real Swarm")
         terminalreporter.write_line(TABLE.markdown())

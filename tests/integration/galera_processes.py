@@ -6,6 +6,7 @@ Needs Debian's mariadb-server, galera-4 and mariadb-backup, and root (mariadbd r
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import os
 import shutil
@@ -265,7 +266,8 @@ class Cluster:
                 member.agent.kill()
                 member.agent.wait(10)
             for process in member.processes(""):
-                os.kill(process, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):  # it ended by itself meanwhile
+                    os.kill(process, signal.SIGKILL)
         wait_for("every process is gone", lambda: not any(member.processes("") for member in self.members.values()))
         if "KEEP" not in os.environ:
             shutil.rmtree(self.home)

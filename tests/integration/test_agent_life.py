@@ -200,7 +200,7 @@ def test_data_of_another_history_is_not_given_up_for_a_live_component(cluster: C
     assert (status, "would split the cluster" in body) == (409, True)
 
 
-def test_a_joiner_that_was_cut_off_is_incomplete_and_may_not_seed(cluster: Cluster) -> None:
+def test_a_joiner_that_was_cut_off_is_half_copied_and_may_not_seed(cluster: Cluster) -> None:
     one, two = cluster.bootstrap(), cluster.member(2)
     one.query(f"CREATE TABLE {DATABASE}.big (id INT PRIMARY KEY AUTO_INCREMENT, b LONGBLOB)")
     one.query(f"INSERT INTO {DATABASE}.big (b) SELECT REPEAT('x', 1000000) FROM information_schema.COLUMNS LIMIT 60")
@@ -212,7 +212,7 @@ def test_a_joiner_that_was_cut_off_is_incomplete_and_may_not_seed(cluster: Clust
     two.environ["GALERA_PEERS"] = ""
     two.start()
     now = two.wait_stage(Stage.WAITING)
-    assert now.directory is Directory.INCOMPLETE
+    assert now.directory is Directory.HALF_COPIED
     assert now.position is None
     status, body = two.grant()
     assert (status, "may never seed" in body) == (409, True)

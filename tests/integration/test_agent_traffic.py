@@ -58,8 +58,8 @@ def test_a_drain_ends_idle_sessions_and_lets_transactions_commit(cluster: Cluste
     assert one.code("/ready") == one.code("/writer") == 404
     assert one.haproxy() == "drain\n"
     wait_for("the idle session is ended", lambda: not is_open(idle), 10)
+    wait_for("one is left", lambda: (one.status().sessions, one.status().in_flight) == (1, 1), 5, one.status)
     assert one.status().stage is Stage.DRAINING
-    assert (one.status().sessions, one.status().in_flight) == (1, 1)
     newcomer = one.connect()
     cursor.execute("INSERT INTO t (v) VALUES (2)")
     busy.commit()

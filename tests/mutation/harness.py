@@ -25,6 +25,9 @@ from swap import functions_of, swap
 
 PACKAGE = "galera_operator"
 
+THE_TOOL = "the tool"
+"""How the fate of a mutant begins that failed by a fault of this tool, not by a test."""
+
 SLOW = 0.5
 """Seconds of one test beyond which it is not tried on a mutant that is expected to survive."""
 
@@ -78,22 +81,25 @@ class Harness:
         self.measured = self._measure(session.items)
         self._tell(f"{len(session.items)} tests in {time.monotonic() - started:.0f} s without a mutant")
         items = [item for item in session.items if item.nodeid not in self.measured.failed]
-        self.fates = list(self._all(items))
+        self.fates = list(self._all(self._without_flukes(items)))
         return True
 
+    def _without_flukes(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """The control: with nothing changed every test has to pass here too; one that does not would kill whatever it meets."""
+        while True:
+            ordered = self._in_order(items)
+            fluke = in_a_child(lambda ordered=ordered: first_failure(ordered)).decode()
+            if not fluke:
+                return items
+            self.measured.failed.append(fluke)
+            items = [item for item in items if item.nodeid != fluke]
+
+    def _in_order(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        return sorted(items, key=lambda item: (is_property(item), self.measured.seconds[item.nodeid]))
+
     def _measure(self, items: list[pytest.Item]) -> Measured:
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child == 0:
-            os.close(reading)
-            with os.fdopen(writing, "w") as out:
-                json.dump(_measured(items, {name_of(mutant) for mutant in self._mutants}), out)
-            os._exit(0)
-        os.close(writing)
-        with os.fdopen(reading) as answer:
-            text = answer.read()
-        os.waitpid(child, 0)
-        return Measured(**json.loads(text))
+        modules = {name_of(mutant) for mutant in self._mutants}
+        return Measured(**json.loads(in_a_child(lambda: json.dumps(_measured(items, modules)))))
 
     def _all(self, items: list[pytest.Item]) -> Iterator[Fate]:
         waiting = list(reversed(self._mutants))
@@ -119,25 +125,15 @@ class Harness:
             if any(called == function or (at_module_level and called.startswith(anywhere)) for called in calls[item.nodeid])
             and not (mutant.name in self._expected and (is_property(item) or seconds[item.nodeid] > SLOW))
         ]
-        return sorted(concerned, key=lambda item: (is_property(item), seconds[item.nodeid]))
+        return self._in_order(concerned)
 
     def _begin(self, mutant: Mutant, items: list[pytest.Item]) -> tuple[int, int]:
-        reading, writing = os.pipe()
-        child = os.fork()
-        if child:
-            os.close(writing)
-            return child, reading
-        os.close(reading)
-        by = "?"
-        resource.setrlimit(resource.RLIMIT_CPU, (self._patience, self._patience))
-        try:
+        def kill() -> str:
+            resource.setrlimit(resource.RLIMIT_CPU, (self._patience, self._patience))
             swap(mutant, importlib.import_module(name_of(mutant)))
-            by = first_failure(items) or self._slowly(mutant)
-        except BaseException as error:
-            by = f"the tool: {type(error).__name__}: {error}"
-        finally:
-            os.write(writing, by.encode()[:4000])
-            os._exit(0)
+            return first_failure(items) or self._slowly(mutant)
+
+        return begin(kill)
 
     def _slowly(self, mutant: Mutant) -> str:
         if self._last_resort is None or mutant.name in self._expected:
@@ -148,16 +144,45 @@ class Harness:
         """Wait for the first one to end."""
         pid, status = os.waitpid(-1, 0)
         mutant, pipe = running.pop(pid)
-        with os.fdopen(pipe, "rb") as answer:
-            by = answer.read().decode(errors="replace")
-        if os.WIFSIGNALED(status):
-            by = f"time: more than {self._patience} s of computing"
-        return Fate(mutant, by)
+        by = told_through(pipe).decode(errors="replace")
+        return Fate(mutant, f"time: more than {self._patience} s of computing" if os.WIFSIGNALED(status) else by)
 
 
 def is_property(item: pytest.Item) -> bool:
     """Property tests come last, and not at all for what is expected to survive."""
     return "tests/property/" in item.nodeid
+
+
+def begin(what: Callable[[], str]) -> tuple[int, int]:
+    """Do it in a forked process; its id, and the pipe through which it will tell what came of it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child:
+        os.close(writing)
+        return child, reading
+    os.close(reading)
+    told = ""
+    try:
+        told = what()
+    except BaseException as error:
+        told = f"{THE_TOOL}: {type(error).__name__}: {error}"
+    finally:
+        with os.fdopen(writing, "wb") as out:
+            out.write(told.encode())
+        os._exit(0)
+
+
+def told_through(pipe: int) -> bytes:
+    with os.fdopen(pipe, "rb") as answer:
+        return answer.read()
+
+
+def in_a_child(what: Callable[[], str]) -> bytes:
+    """Do it in a forked process and wait for what it tells."""
+    child, pipe = begin(what)
+    told = told_through(pipe)
+    os.waitpid(child, 0)
+    return told
 
 
 def name_of(mutant: Mutant) -> str:
@@ -167,24 +192,23 @@ def name_of(mutant: Mutant) -> str:
 
 def first_failure(items: list[pytest.Item]) -> str:
     """Run the tests in this order; the id of the first that fails, else empty."""
-    for item, following in zip(items, [*items[1:], None], strict=True):
-        if not _passes(item, following):
-            return item.nodeid
-    return ""
+    return next((item.nodeid for item in items if not _passes(item)), "")
 
 
-def _passes(item: pytest.Item, following: pytest.Item | None) -> bool:
+def _passes(item: pytest.Item) -> bool:
     """Whether the test passes. One without fixtures is simply called: pytest's own ceremony costs more than most of them."""
     if _needs_no_fixture(item):
         return _returns(item)
-    return all(report.passed or report.skipped for report in runtestprotocol(item, nextitem=following, log=False))
+    return all(report.passed or report.skipped for report in runtestprotocol(item, nextitem=None, log=False))
 
 
 def _needs_no_fixture(item: pytest.Item) -> TypeGuard[pytest.Function]:
     if not isinstance(item, pytest.Function):
         return False
     given = item.callspec.params if hasattr(item, "callspec") else {}
-    return set(item.fixturenames) <= given.keys() and all(mark.name == "parametrize" for mark in item.iter_markers())
+    return set(item.fixturenames) <= given.keys() and all(
+        mark.name in {"parametrize", "hypothesis"} for mark in item.iter_markers()
+    )
 
 
 def _returns(item: pytest.Function) -> bool:
@@ -212,13 +236,13 @@ def _measured(items: list[pytest.Item], modules: set[str]) -> dict[str, Any]:
             called.add(names[frame.f_code])
 
     found = Measured()
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for item in items:
         called.clear()
         threading.settrace(note)
         sys.settrace(note)
         started = time.monotonic()
         try:
-            passed = _passes(item, following)
+            passed = _passes(item)
         finally:
             sys.settrace(None)
             threading.settrace(None)  # type: ignore[arg-type]

@@ -148,6 +148,7 @@ def test_the_mark_says_nothing_for_another_history_or_an_odd_recovery(data: Path
 MARKS = {
     "empty": "",
     "cut off": f"{A}:12 {B}:1",
+    "cut off in its last number, perhaps": f"{A}:12 {A}:12",
     "one position": f"{A}:12\n",
     "two seqnos": f"{A}:12 {B}:13\n",
     "zeros": f"{ZERO_UUID}:12 {A}:12\n",

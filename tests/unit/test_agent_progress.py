@@ -187,8 +187,8 @@ def test_bytes_arrive_of_what_the_donor_holds(member: Member, tmp_path: Path) ->
     told = member.status().transfer
     assert told is not None
     assert (told.moved, told.total) == (700, 9000), "the donor is not known yet"
-    watch.on_line(NOTE + "Member 1.0 (db.9) requested state transfer from '*any*'. Selected 0.0 (db.1)(SYNCED) as donor.")
     watch.on_line(NOTE + "Member 1.0 (db.2) requested state transfer from '*any*'. Selected 0.0 (db.3)(SYNCED) as donor.")
+    watch.on_line(NOTE + "Member 1.0 (db.9) requested state transfer from '*any*'. Selected 0.0 (db.1)(SYNCED) as donor.")
     watch.sample(1001.0)
     told = member.status().transfer
     assert told is not None

@@ -556,3 +556,24 @@ def test_when_swarm_took_another_than_predicted_nobody_else_goes_until_a_person_
 def test_the_plan_does_not_depend_on_the_order_in_which_the_wish_is_read():
     seen = three_calm(wish=2)
     assert decide(seen, remembered()) == decide(replace(seen, wish=Wish(replicas=2)), remembered())
+
+
+def test_a_member_that_refuses_the_login_pages_also_where_nobody_is_primary():
+    stranger = unseen(2, "10.0.0.2 refused the login", kind=Silence.NO_LOGIN)
+    assert paged(decide(cluster(waiting(1, position(5)), stranger), remembered())) == "wrong-secret"
+    assert paged(decide(cluster(non_primary(1), stranger), remembered())) == "wrong-secret"
+
+
+def test_a_member_that_was_asked_to_stop_is_not_taken_back_into_service():
+    seen = cluster(member(1), member(2, stage=Stage.DRAINING, leaving=True), wish=2)
+    assert "on its way out" in held(decide(seen, remembered()))
+
+
+@pytest.mark.parametrize("stage", [Stage.DRAINING, Stage.DRAINED])
+def test_a_drain_is_taken_back_at_whatever_point_it_is(stage):
+    plan = decide(cluster(member(1), member(2, stage=stage), wish=2), remembered())
+    assert isinstance(the_step(plan), AdmitMember)
+
+
+def test_one_that_waits_is_invited_also_beside_one_that_is_not_seen():
+    assert the_step(decide(cluster(member(1), unseen(2), waiting(3)), remembered())).slot == 3

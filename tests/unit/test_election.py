@@ -201,3 +201,18 @@ def test_a_copy_that_a_person_gave_up_never_seeds_although_it_is_the_newest():
     assert seed(decide(seen, remembered(ledger={1: 103}, given_up={2: A}))).slot == 1
     assert seed(decide(seen, remembered(ledger={1: 103}, given_up={1: A}))).slot == 2
     assert seed(decide(seen, remembered(ledger={1: 103}, given_up={2: B}))).slot == 2
+
+
+def test_a_directory_called_usable_without_a_position_never_seeds():
+    nothing = waiting(1, None, directory=Directory.USABLE)
+    assert paged(decide(cluster(nothing), Memory())) == "no-usable-copy"
+    assert seed(decide(cluster(nothing, waiting(2, position(3))), remembered())).slot == 2
+
+
+def test_the_very_first_start_does_not_wait_for_a_slot_without_a_node():
+    assert seed(decide(cluster(waiting(1), pending(2)), Memory())) == Bootstrap(*recipient(1), None)
+    assert seed(decide(cluster(pending(1), waiting(2), waiting(3)), Memory())).slot == 2
+
+
+def test_a_first_start_of_which_no_slot_has_a_node_waits():
+    assert isinstance(decide(cluster(pending(1), pending(2)), Memory()), Hold)

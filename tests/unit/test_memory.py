@@ -14,6 +14,7 @@ from builders import (
     decided,
     joined_but_not_admitted,
     member,
+    pending,
     position,
     remembered,
     task,
@@ -25,7 +26,7 @@ from builders import (
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.memory import differs_in_kind, intend, remember, shrink_is_done
 from galera_operator.core.model import Copy, Fork, Memory, Shrink
-from galera_operator.core.plan import Act, Hold, Page, Resize
+from galera_operator.core.plan import Act, AdmitMember, Hold, Page, Resize
 
 THIRD_LEAVES = Shrink(to=2, slot=3, task_id="task3")
 
@@ -306,3 +307,30 @@ def test_a_slot_into_which_a_full_transfer_flows_holds_nothing_of_before():
 )
 def test_otherwise_what_a_slot_was_seen_to_hold_stays(seat):
     assert remember(remembered(ledger={1: 100, 2: 50}), cluster(member(1), seat)).ledger[2].seqno == 50
+
+
+def test_a_volume_that_was_kept_is_listed_until_a_member_lives_there():
+    before = remembered(kept={"id-of-n8": 7, "id-of-n9": 5})
+    assert remember(before, three_calm()).kept == {"id-of-n8": 7, "id-of-n9": 5}
+    assert remember(before, cluster(member(1), member(2, node="n8"))).kept == {"id-of-n9": 5}
+
+
+def test_a_plan_of_other_steps_intends_nothing():
+    admit = AdmitMember(1, "10.0.0.1", "life1", 50.0, allow_donor=False)
+    assert intend(remembered(), Act((admit,), "why")) == remembered()
+    both = intend(remembered(), Act((admit, Resize("svc", 40, 3, 2, (3, "task3"))), "why"))
+    assert both.shrink == THIRD_LEAVES
+
+
+def test_a_scale_down_is_not_over_while_the_service_asks_for_another_size():
+    assert not shrink_is_done(THIRD_LEAVES, cluster(member(1), member(2), replicas=3))
+
+
+def test_a_task_that_never_got_a_node_has_no_say_in_whether_a_scale_down_is_over():
+    seen = cluster(member(1), member(2), pending(3))
+    assert shrink_is_done(Shrink(to=3, slot=4, task_id="task4"), seen)
+
+
+def test_a_scale_down_is_not_over_while_a_survivor_is_not_seen_also_where_the_other_agrees():
+    assert not shrink_is_done(THIRD_LEAVES, cluster(unseen(1), member(2, cluster_size=2)))
+    assert not shrink_is_done(THIRD_LEAVES, cluster(waiting(1), member(2, cluster_size=2)))

@@ -650,3 +650,11 @@ def test_whoever_shows_a_sign_of_life_counts_among_those_who_stay_with_or_withou
 
 def test_a_size_that_stays_is_no_scale_down():
     assert "scale-down" not in broken(Resize("svc", 40, 3, 3), seen=three_calm())
+
+
+def test_on_a_first_start_a_slot_without_a_node_need_not_be_seen():
+    assert broken(grant(1), seen=cluster(waiting(1), pending(2)), memory=Memory()) == ""
+
+
+def test_the_last_member_but_one_may_leave():
+    assert broken(Resize("svc", 40, 2, 1, (2, "task2")), seen=cluster(member(1), member(2, stage=Stage.DRAINED))) == ""

@@ -157,7 +157,7 @@ class Mariadbd:
         keep_fds: tuple[int, ...] = (),
     ) -> None:
         self._on_line = on_line
-        self.last_lines: deque[str] = deque(maxlen=50)
+        self.last_lines: deque[str] = deque(maxlen=200)
         self._child = spawn(
             ["mariadbd", *arguments],
             stdin=subprocess.DEVNULL,

@@ -191,9 +191,9 @@ def replace_copy(
 def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
     """Show what is known and what would come of it, and go on only after a yes."""
     for line in known:
-        out.print(f"  {line}", highlight=False)
+        out.print(f"  {line}", highlight=False, soft_wrap=True)
     for line in prospect:
-        out.print(line, highlight=False)
+        out.print(line, highlight=False, soft_wrap=True)
     if not sure and not typer.confirm("Go on?"):
         fail("nothing was recorded", 2)
 

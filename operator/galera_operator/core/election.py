@@ -5,7 +5,7 @@ from __future__ import annotations
 from galera_operator.core.accounting import wait_for_copies
 from galera_operator.core.consent import choices, is_superseded, recipients
 from galera_operator.core.model import Memory, Seat, Snapshot
-from galera_operator.core.plan import SOON, Act, Bootstrap, Page, Plan
+from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan
 from galera_operator.core.position import Directory, Position
 
 
@@ -64,7 +64,9 @@ def _without_data(snapshot: Snapshot, memory: Memory) -> Plan:
             f"{unusable[0].title} has a data directory without a usable position and nobody holds a better one",
             "Look into that directory by hand before anything is started on it.",
         )
-    first = min(snapshot.seats, key=lambda seat: seat.slot)
+    first = min((seat for seat in snapshot.seats if seat.agent), key=lambda seat: seat.slot, default=None)
+    if first is None:
+        return Hold(f"nothing is recorded, and Swarm has found no node for any of the {len(snapshot.seats)} tasks")
     return Act(
         (_grant(first, snapshot),),
         f"nothing is recorded and every data directory is empty: {first.title} starts the cluster",

@@ -12,7 +12,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from galera_operator.agent.member import DOUBT_SECONDS, PEER_LAG, SETTLE_SECONDS
-from galera_operator.agent.peers import FORGET_SECONDS, Component, Heard, find_component
+from galera_operator.agent.peers import Component, Heard, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
 from galera_operator.core.agent_api import Admission, AgentStatus, Command, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
@@ -292,7 +292,9 @@ class Container:
             return None
         if server.frozen or self.stale:
             return self.last_wsrep if now - self.wsrep_at <= STALE_SECONDS else None
-        return server.wsrep(brief=brief) if server.answers else None
+        if server.component is None or (server.moving is not None and server.moving.method != "IST"):
+            return None
+        return server.wsrep(brief=brief)
 
     def freeze_view(self) -> None:
         """Mariadbd stops answering now: what it said last grows old."""
@@ -322,18 +324,6 @@ class Container:
         fresh.sort(key=lambda one: one.status.name)
         return fresh
 
-    def fresh(self, now: float) -> int:
-        """How many of the others were heard just now."""
-        return sum(at == now for _, at in self.heard.values())
-
-    def drop_stale(self, now: float) -> None:
-        for address in [address for address, (_, at) in self.heard.items() if now - at > STALE_SECONDS]:
-            del self.heard[address]
-
-    def forget(self, now: float) -> None:
-        for address in [address for address, at in self.known.items() if now - at > FORGET_SECONDS]:
-            del self.known[address]
-
     def component(self, now: float) -> Component | str:
         """A live component to join, as the peers tell."""
         own = self.found.position or Position(self.found.cluster_uuid, -1)
@@ -353,7 +343,7 @@ class Container:
         return AgentStatus(
             self.name, self.incarnation, self.stage, now - self.since, self.found.directory, position,
             self.found.safe_to_bootstrap, wsrep, self.transfer(now), self.admission, self.role.writer, sessions,
-            min(sessions, 1), 0, self.epoch, "", self.role.term,
+            1 if sessions else 0, 0, self.epoch, "", self.role.term,
             now - self.server.view_at if self.server else 0.0,
             bool(self.wish_stop), 400_000_000 if self.found.directory is Directory.USABLE else 0,
         )  # fmt: skip
@@ -397,8 +387,9 @@ class Container:
 
     def route(self, now: float) -> tuple[Answer, Answer]:
         """What it answers the proxies: for reads, for writes."""
-        cached, mark = self.answers, self.world.mark
-        if cached is not None and cached[0] == mark and (cached[1] == now or not self.world.unsettled):
+        world, cached = self.world, self.answers
+        mark = world.stir + world.galera.version + world.network.version
+        if cached is not None and cached[0] == mark and (cached[1] == now or not world.unsettled):
             return cached[2], cached[3]
         server = self.server
         if server is None or self.admission is Admission.NONE:
@@ -417,7 +408,7 @@ class Container:
                     writability(own, age, others, self.role.writer),
                 )
                 self.told = told
-            mark = self.world.mark
+            mark = world.stir + world.galera.version + world.network.version
         self.answers = (mark, now, *both)
         return both
 

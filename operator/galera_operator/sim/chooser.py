@@ -15,9 +15,23 @@ from galera_operator.sim.world import World
 
 PAUSES = (0.3, 0.5, 0.5, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 4.0)
 TASTES = (
-    *("size", "size", "hand", "deploy", "rollout", "parallel", "pause", "person", "person", "wait", "by-hand", "lock-out"),
+    *(
+        "size",
+        "size",
+        "hand",
+        "deploy",
+        "rollout",
+        "parallel",
+        "pause",
+        "person",
+        "person",
+        "wait",
+        "by-hand",
+        "lock-out",
+        "turn",
+    ),
     *("kill", "kill", "kill-all", "stop", "stop-all", "freeze", "freeze-database", "slow", "backup", "member-clock"),
-    *("empty", "corrupt", "loose", "big", "transfer", "transfer", "node", "part", "part", "one-way"),
+    *("empty", "corrupt", "loose", "big", "transfer", "transfer", "stuck", "node", "part", "part", "one-way"),
     *("die", "die", "freeze-operator", "freeze-operator", "two", "two", "lose", "hold", "operator-clock", "engine", "events"),
 )
 BEGINNINGS = (
@@ -41,6 +55,9 @@ BEGINNINGS = (
 """How many serve at the beginning, and how many are wished."""
 
 
+_PASSES = [action("pass", seconds) for seconds in PAUSES]
+
+
 class Chooser:
     """Draws the actions of one history."""
 
@@ -57,12 +74,12 @@ class Chooser:
     def next(self, world: World) -> Action:
         """The next action of a history that has come this far."""
         if self.random.random() >= self._loud:
-            return action("pass", self.random.choice(PAUSES))
+            return _PASSES[int(self.random.random() * len(_PASSES))]
         if self.random.random() < 0.35:
             repair = self._repair(world)
             if repair is not None:
                 return repair
-        return self._fault(self.random.choice(self.tastes), world) or action("pass", 0.5)
+        return self._fault(self.tastes[int(self.random.random() * len(self.tastes))], world) or action("pass", 0.5)
 
     def _repair(self, world: World) -> Action | None:
         choices: list[Action] = []
@@ -89,9 +106,9 @@ class Chooser:
 
     def _fault(self, taste: str, world: World) -> Action | None:
         random = self.random
-        slots = sorted({container.slot for container in world.containers}) or [1]
-        slot, node = random.choice(slots), random.choice(world.swarm.nodes)
-        name = random.choice("AAB") if world.operators["B"].lives else "A"
+        slots = [container.slot for container in world.containers] or [1]
+        slot, node = slots[int(random.random() * len(slots))], world.swarm.nodes[int(random.random() * len(world.swarm.nodes))]
+        name = "B" if world.operators["B"].lives and random.random() < 0.33 else "A"
         match taste:
             case "size":
                 return action("wish", random.randint(1, len(world.swarm.nodes))) if random.randrange(12) else action("unwish")
@@ -119,6 +136,10 @@ class Chooser:
                 return action(taste, node)
             case "transfer":
                 return action(random.choice(("stick", "unstick", "kill-joiner", "kill-donor", "big")))
+            case "stuck":
+                return action(random.choice(("stick", "stick", "kill-joiner"))) if random.randrange(4) else action("wait", 130.0)
+            case "turn":
+                return action("turn", name)
             case "node":
                 return action("lose-node", node)
             case "part":

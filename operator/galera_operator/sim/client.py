@@ -26,7 +26,7 @@ class Clients:
                 continue
             if container.route(world.now)[1].code != 200:
                 continue
-            count = 1 + world.random.randrange(20)
+            count = 1 + int(world.random.random() * 20)
             if world.galera.commit(server, count):
                 branch = server.volume.branch
                 assert branch is not None

@@ -85,7 +85,8 @@ class Server:
             return self.said
         queue = 0
         if component.primary and self.state >= DONOR and not component.ghost:
-            queue = max(0, component.seqno - volume.seqno)
+            queue = component.seqno - volume.seqno
+            queue = max(0, queue)
         told = (volume.seqno, queue)
         if view == self.viewed and told == self.told and self.said is not None:
             return self.said

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from random import Random
 
+from galera_operator.core.position import ZERO_UUID
 from galera_operator.sim.component import DONOR, INITIALIZED, JOINING, SYNCED, Component, Moving, Server
 from galera_operator.sim.network import Network
 from galera_operator.sim.rows import Branch
@@ -22,6 +23,9 @@ BOOTSTRAP_SECONDS = 0.3
 CONNECT_SECONDS = 0.8
 GIVE_UP_SECONDS = 34.0
 FLOW_CONTROL_LIMIT = 100
+
+
+_AT_REST = {SYNCED, INITIALIZED}
 
 
 class Galera:
@@ -78,6 +82,11 @@ class Galera:
             server.alive = False
             server.last_words = "shut down"
             self.servers.remove(server)
+        for component in {server.component for server in leaving if server.component is not None}:
+            if component.primary and not component.ghost and not any(member.state >= DONOR for member in component.members):
+                component.primary = False
+                for member in list(component.members):
+                    self._lose_primary(member)
         self.touch()
 
     def _remove(self, server: Server, component: Component, together: Sequence[Server]) -> None:
@@ -125,15 +134,16 @@ class Galera:
         self._come_together(now)
         self.transfers.tick(now)
         self._seen = seen
-        self._busy = any(
-            server.component is None
-            or server.moving is not None
-            or server.state not in {SYNCED, INITIALIZED}
-            or server.component.broken_since is not None
-            or server.component.ghost
-            or (not server.component.primary and now - server.view_at <= MEET_SECONDS)
-            for server in self.servers
-        )
+        self._busy = False
+        for server in self.servers:
+            component = server.component
+            if (
+                component is None or server.moving is not None or server.state not in _AT_REST
+                or component.broken_since is not None or component.ghost
+                or (not component.primary and now - server.view_at <= MEET_SECONDS)
+            ):  # fmt: skip
+                self._busy = True
+                break
 
     def _catch_up(self) -> None:
         self.lagging = False
@@ -183,6 +193,8 @@ class Galera:
         server.zeros = server.position is None and volume.seqno > 0
         component = Component([server], True, 1, volume.uuid, volume.branch, volume.seqno, volume.seqno)
         server.component, server.state = component, SYNCED
+        if server.zeros:
+            volume.uuid = ZERO_UUID
         self._new_view(component)
         self.on_bootstrap(server)
         self.touch()
@@ -214,6 +226,7 @@ class Galera:
             # The group took it in without asking where it stands: FACTS, the fact that matters most.
             server.zeros, server.state = True, SYNCED
             volume.differs = volume.differs or volume.seqno != component.seqno
+            volume.uuid = ZERO_UUID
         elif mine and volume.seqno == component.seqno and running:
             server.state = SYNCED
             self.transfers.check_same_rows(server, component)
@@ -265,12 +278,13 @@ class Galera:
                 component.branch, component.seqno, ghost=True,
             )  # fmt: skip
         for group in groups:
-            keeps = component.primary and 2 * len(group) > everyone
+            # A majority in which nobody has the state is none ("No node with complete state").
+            keeps = component.primary and 2 * len(group) > everyone and any(member.state >= DONOR for member in group)
             part = Component(group, keeps)
             if keeps:
                 part.number, part.uuid = component.number + 1, component.uuid
                 part.branch, part.seqno, part.history_from = component.branch, component.seqno, component.history_from
-            for member in group:
+            for member in list(group):
                 if component.primary and member.state >= DONOR and not member.slow:
                     self._apply(member, component)
                 member.component = part
@@ -297,7 +311,9 @@ class Galera:
 
     def _come_together(self, now: float) -> None:
         components = list(dict.fromkeys(s.component for s in self.servers if s.component is not None))
-        settled = [one for one in components if not one.ghost and one.broken_since is None]
+        settled = [
+            one for one in components if not one.ghost and one.broken_since is None and not any(m.frozen for m in one.members)
+        ]
         if len(settled) < 2:
             return
         primaries = [one for one in settled if one.primary]
@@ -335,6 +351,9 @@ class Galera:
 
     def form_primary(self, component: Component) -> None:
         """Make this component Primary (``pc.bootstrap``, or everybody is back): the most advanced member leads."""
+        if component.ghost:  # whom it lists has gone on without the one that still believes in it
+            component.members = [member for member in component.members if member.component is component]
+            component.ghost = False
         leader = max(component.members, key=lambda member: (member.voted, member.volume.seqno))
         volume = leader.volume
         component.primary, component.uuid = True, volume.uuid
@@ -362,7 +381,7 @@ class Galera:
         assert component.branch is not None
         component.branch = component.branch.commit(component.seqno, count)
         component.seqno += count
-        behind = self.random.randrange(4) == 0
+        behind = self.random.random() < 0.25
         for member in component.members:
             if member.state < DONOR:
                 continue

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from galera_operator.core.plan import Plan
 from galera_operator.sim.actions import Action, Script
 from galera_operator.sim.chooser import Chooser
+from galera_operator.sim.happen import perform
 from galera_operator.sim.operator import Operator
-from galera_operator.sim.perform import deliver, perform, thaw_all
+from galera_operator.sim.perform import deliver, thaw_all
 from galera_operator.sim.person import oblige, open_page
 from galera_operator.sim.truth import final_faults, is_whole
 from galera_operator.sim.world import World

@@ -35,6 +35,17 @@ class Answered(Future[Any]):
         self._waiters: list[Any] = []
         self._done_callbacks: list[Any] = []
 
+    def done(self) -> bool:
+        return True
+
+    def exception(self, timeout: float | None = None) -> BaseException | None:  # noqa: ARG002 - as the base class has it
+        return self._exception
+
+    def result(self, timeout: float | None = None) -> Any:  # noqa: ARG002 - as the base class has it
+        if self._exception is not None:
+            raise self._exception
+        return self._result
+
 
 class InlinePool(Executor):
     """Runs what it is given at once, in the caller's thread."""

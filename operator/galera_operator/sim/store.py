@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from galera_operator.ports import Conflict, Record
 
 
@@ -30,6 +28,6 @@ class SimStore:
 
     def _put(self, cluster: str, record: Record) -> Record:
         self._version += 1
-        written = replace(record, version=self._version)
+        written = Record(self._version, record.holder, record.epoch, record.memory)
         self.records[cluster] = written
         return written

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from random import Random
 from typing import TYPE_CHECKING
 
+from galera_operator.core.position import ZERO_UUID
 from galera_operator.sim.component import DONOR, JOINED, SYNCED, Component, Moving, Server
 from galera_operator.sim.disk import Volume
 
@@ -92,7 +93,8 @@ class Transfers:
         if moving.method == "SST":
             volume.transfer, volume.corrupt, volume.loose = False, False, False
             volume.differs = given.differs
-            joiner.zeros = donor.zeros
+            if donor.zeros:  # Galera itself took it for a donor: what it gave is as nameless as its own
+                joiner.zeros, volume.uuid = True, ZERO_UUID
         joiner.moving, joiner.state = None, JOINED
         self._release(donor)
         self._galera.touch()

@@ -81,7 +81,7 @@ class Truth:
                     f"{server.name} formed a Primary component at seqno {volume.seqno} without acknowledged write-sets up to "
                     f"{upto}; {where} holds them"
                 )
-            elif not all(self._is_given_up(other, decision) for other in holders):
+            elif holders and not any(self._is_given_up(other, decision) for other in holders):
                 self.broke(
                     f"{server.name} went on by consent without write-sets up to {upto}, which {where} holds; "
                     f"the consent names {sorted(decision.accepted)}"

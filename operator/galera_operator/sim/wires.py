@@ -55,10 +55,12 @@ class Ports:
     # Members
 
     def ask(self, address: str, token: str) -> AgentStatus:
-        container = self._reach(address)
-        self._answers(container)
-        container.operator_at = self._world.now
-        return container.status(self._world.now)
+        world = self._world
+        container = world.at(address)
+        if container is None or container.frozen or not world.network.both_ways(container.node, MANAGER):
+            raise Unreachable(f"no answer from {address}")
+        container.operator_at = world.now
+        return container.status(world.now)
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         container = self._reach(address)

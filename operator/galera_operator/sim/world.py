@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from random import Random
 
-from galera_operator.agent.routing import Role
+from galera_operator.agent.peers import FORGET_SECONDS
+from galera_operator.agent.routing import STALE_SECONDS, Role
 from galera_operator.core.agent_api import Admission, Command, Stage
 from galera_operator.core.model import Copy, Memory
 from galera_operator.core.position import Directory
 from galera_operator.core.spec import Wish
 from galera_operator.ports import Record
-from galera_operator.sim.agent import SERVER_STAGES, Container, Start
+from galera_operator.sim.agent import SERVER_STAGES, Container, Start, Word
 from galera_operator.sim.client import Clients
 from galera_operator.sim.component import SYNCED, Component, Server
 from galera_operator.sim.disk import Found, Volume
@@ -103,7 +104,8 @@ class World:
             self.swarm.changed = False
             if not self.events_lost:
                 for operator in self.operators.values():
-                    operator.next_at = now
+                    if operator.running:
+                        operator.next_at = now
 
     @property
     def mark(self) -> int:
@@ -113,36 +115,46 @@ class World:
     def _poll(self, now: float) -> None:
         """Every agent asks every other one whose address it knows, and thinks about who the writer is."""
         live = [container for container in self.containers if container.alive and not container.frozen]
-        waiting = any(container.stage is Stage.WAITING for container in live)
+        waiting = Stage.WAITING in [container.stage for container in live]
         mark = self.mark
         if not waiting and not self.unsettled and mark == self._polled:
             for container in live:
                 container.heard = {address: (word, now) for address, (word, _) in container.heard.items()}
             return
-        self._hear_each_other(live, now, brief=not waiting)
+        stale = self._hear_each_other(live, now, brief=not waiting)
         for container in live:
             if container.stage in SERVER_STAGES:
                 container.choose(now)
-        self.unsettled = now < self.restless_until or any(len(one.heard) != one.fresh(now) for one in live)
+        self.unsettled = now < self.restless_until or stale
         if mark != self._polled:
             self.unsettled = True
         self._polled = self.mark
 
-    def _hear_each_other(self, live: list[Container], now: float, *, brief: bool) -> None:
+    def _hear_each_other(self, live: list[Container], now: float, *, brief: bool) -> bool:
+        """True when somebody goes on with what an earlier answer said."""
         told = {container.address: (container, container.say(now, brief=brief)) for container in live}
-        listed = self.swarm.dns()
-        both_ways = self.network.both_ways
+        listed = [container.address for container in self.swarm.dns()]
+        both_ways, stale = self.network.both_ways, False
         for container in live:
-            for other in listed:
-                if other is not container:
-                    container.known[other.address] = now
-            container.forget(now)
-            for address in container.known:
+            known, before = container.known, container.heard
+            heard: dict[str, tuple[Word, float]] = {}
+            for address in listed:
+                known[address] = now
+            forgotten = []
+            for address, at in known.items():
                 found = told.get(address)
                 if found is not None and found[0] is not container and both_ways(container.node, found[0].node):
-                    container.heard[address] = (found[1], now)
-                    container.known[address] = now
-            container.drop_stale(now)
+                    heard[address] = (found[1], now)
+                    known[address] = now
+                elif address in before and now - before[address][1] <= STALE_SECONDS:
+                    heard[address] = before[address]
+                    stale = True
+                elif now - at > FORGET_SECONDS:
+                    forgotten.append(address)
+            for address in forgotten:
+                del known[address]
+            container.heard = heard
+        return stale
 
     # Making -----------------------------------------------------------------------------------------------------------
 

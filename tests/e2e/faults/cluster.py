@@ -22,7 +22,7 @@ from galera_operator.sandbox.waiting import NotYet, wait_until
 
 MEMBERS = 3
 FILES = (CHARTS / "galera" / "stack.yml", Path(__file__).with_name("stack.yml"))
-FILLER_ROWS = 120_000
+FILLER_ROWS = 180_000
 """Rows of 1 kB that no compression makes smaller: enough for a state transfer to last a few seconds."""
 
 

@@ -23,7 +23,7 @@ from galera_operator.sandbox.errors import CommandFailed
 from galera_operator.sandbox.waiting import NotInTime, NotYet, wait_until
 
 LOGS = Path(__file__).parents[3] / "build" / "faults"
-"""What everybody said during a fault whose members did not come back."""
+"""What everybody said during a fault that did not end well."""
 LOAD_SECONDS_MAX = 300.0
 BACK_WITHIN = 180.0
 PATIENCE = 10.0
@@ -111,6 +111,7 @@ class Outcome:
     """Seconds after the fault at which each interruption of `row` began."""
     load: Result
     pages: list[Said]
+    """The first of each name."""
     obeyed: list[str]
     broken: list[str] = field(default_factory=list)
 
@@ -141,8 +142,7 @@ def suffer(cluster: Cluster, fault: Fault, run: int) -> Outcome:
         wait_until(lambda: _calm(probe), 30, "new connections to write undisturbed")
         seen = load.stop()
     except BaseException:
-        services = (cluster.database, cluster.operator, cluster.proxy)
-        cluster.logs.keep(services, scene.at or since, LOGS / f"{run:02d}.log")
+        _keep_logs(cluster, scene.at or since, run)
         with contextlib.suppress(LoadDied):
             load.stop()
         raise
@@ -154,11 +154,18 @@ def suffer(cluster: Cluster, fault: Fault, run: int) -> Outcome:
     interruptions = tuple(gap.ended - (scene.at if gap.begun - scene.at < GAP else gap.begun) for gap in gaps)
     if fault.writes_within is not None and interruptions and interruptions[0] > fault.writes_within:
         broken.append(f"a new connection wrote after {interruptions[0]:.1f} s, promised are {fault.writes_within:.1f} s")
+    if broken:
+        _keep_logs(cluster, scene.at, run)
     failed = seen.failed + seen.unconnected
     after_end = back - (scene.undone_at - scene.at) if scene.undone_at else None
     row = Row(fault.name, _detected(scene), interruptions, failed, seen.transactions, back, after_end)
-    pages = [said for said in cluster.logs.said(cluster.operator, scene.at) if said.kind.startswith("PAGE")]
+    said = [one for one in cluster.logs.said(cluster.operator, scene.at) if one.kind.startswith("PAGE")]
+    pages = list({one.kind: one for one in reversed(said)}.values())
     return Outcome(row, [gap.begun - scene.at for gap in gaps], seen, pages, scene.obeyed, broken)
+
+
+def _keep_logs(cluster: Cluster, at: float, run: int) -> None:
+    cluster.logs.keep((cluster.database, cluster.operator, cluster.proxy), at, LOGS / f"{run:02d}.log")
 
 
 def _wait_back(scene: Scene) -> float:
