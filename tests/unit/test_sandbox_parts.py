@@ -1,9 +1,12 @@
 """The sandbox's small parts: waiting, names and addresses, the DNS answer."""
 
+import subprocess
 from itertools import count
+from pathlib import Path
 
 import pytest
 
+from galera_operator.sandbox.engine import Engine
 from galera_operator.sandbox.errors import SandboxError
 from galera_operator.sandbox.layout import Layout
 from galera_operator.sandbox.nxdomain import answer
@@ -67,3 +70,25 @@ def test_the_name_server_repeats_the_question_and_knows_no_name():
 @pytest.mark.parametrize("garbage", [b"", b"x" * 12, b"x" * 12 + b"\x3fabc", b"x" * 12 + b"\x02db\0\0"])
 def test_the_name_server_says_nothing_to_garbage(garbage):
     assert answer(garbage) is None
+
+
+def engine_in(folder: Path) -> Engine:
+    return Engine("node1", folder, folder / "data", "/gsb-none", None)
+
+
+def test_an_engine_that_has_not_written_its_number_down_yet_has_not_ended(tmp_path):
+    (tmp_path / "pid").write_text("")
+
+    with pytest.raises(SandboxError) as told:
+        engine_in(tmp_path).wait_until_ready(within=0)
+    assert "ended right after its start" not in str(told.value)
+
+
+def test_an_engine_that_ended_is_not_waited_for(tmp_path):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    (tmp_path / "pid").write_text(f"{ended.pid}\n")
+    (tmp_path / "dockerd.log").write_text("failed to start daemon\n")
+
+    with pytest.raises(SandboxError, match=r"(?s)ended right after its start.*failed to start daemon"):
+        engine_in(tmp_path).wait_until_ready(within=30)

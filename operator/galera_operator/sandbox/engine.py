@@ -103,7 +103,8 @@ class Engine:
         """
 
         def answers() -> bool:
-            if self._pid_file.exists() and self.pid is None:
+            recorded = self._recorded()
+            if recorded is not None and not commands.is_alive(recorded):
                 raise SandboxError(f"{self.name}: dockerd ended right after its start; the end of its log:\n{self.log_tail()}")
             return bool(self.docker("version", "--format", "{{.Server.Version}}", timeout=10))
 
@@ -115,11 +116,15 @@ class Engine:
     @property
     def pid(self) -> int | None:
         """The recorded process, as this machine numbers it; None if it is gone (or its number is someone else's now)."""
+        pid = self._recorded()
+        return pid if pid is not None and commands.is_alive(pid) and str(self.folder) in commands.command_line(pid) else None
+
+    def _recorded(self) -> int | None:
+        """The number that the process wrote down; None before it has: the file is there a moment before its content."""
         try:
-            pid = int(self._pid_file.read_text())
+            return int(self._pid_file.read_text())
         except (OSError, ValueError):
             return None
-        return pid if commands.is_alive(pid) and str(self.folder) in commands.command_line(pid) else None
 
     def kill(self) -> None:
         """End it, its containerd, its shims and its containers without any notice. Nothing happens if it is down."""
