@@ -204,12 +204,12 @@ def test_the_names_of_foreign_files_do_not_spoil_the_note(tmp_path: Path) -> Non
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_a_person_edited_as_root_is_mysqls_again(data: Path) -> None:
-    give_to_mysql(data)
-    owner = data.stat().st_uid
-    assert owner != 0
+    give_to_mysql(data, "nobody")
+    owner = pwd.getpwnam("nobody").pw_uid
+    assert data.stat().st_uid == owner
     (data / "grastate.dat").write_text(WHOLE)
     os.chown(data / "grastate.dat", 0, 0)
     (data / "gvwstate.dat").symlink_to("/etc/hostname")
-    give_to_mysql(data)
+    give_to_mysql(data, "nobody")
     assert (data / "grastate.dat").stat().st_uid == owner
     assert Path("/etc/hostname").stat().st_uid == 0

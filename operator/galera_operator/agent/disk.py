@@ -279,12 +279,15 @@ def forget_last_end(data_dir: Path) -> None:
     (data_dir / _LAST_END).unlink(missing_ok=True)
 
 
-def give_to_mysql(path: Path) -> None:
+def give_to_mysql(path: Path, name: str = "mysql") -> None:
     """Make a directory mysql's, with all that is in it where it belonged to somebody else (a volume from another image).
 
     Else only the files that Galera opens: a grastate.dat that a person edited as root would end every start of mariadbd.
+
+    Args:
+        name: the account that mariadbd runs as.
     """
-    user = pwd.getpwnam("mysql")
+    user = pwd.getpwnam(name)
     if path.stat().st_uid != user.pw_uid:
         entries = [path, *path.rglob("*")]
     else:
