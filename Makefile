@@ -21,7 +21,7 @@ faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load,
 test: lint test-unit test-integration test-e2e  ## What CI runs. Beside it: test-simulation, test-contract, faults, mutants.
 
 test-unit: $(READY)
-	$(VENV)/bin/pytest tests/unit tests/property
+	$(VENV)/bin/pytest -n 2 tests/unit tests/property
 
 test-simulation: $(READY)  ## At night: .venv/bin/galera-operator sim run --histories 1000000 --processes $$(nproc)
 	$(VENV)/bin/pytest -s tests/simulation
@@ -34,7 +34,7 @@ mutants: $(READY)  ## The same for the whole core and the agent's rules, with pr
 
 test-integration: $(READY)
 	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb haproxy
-	$(VENV)/bin/pytest tests/integration
+	$(VENV)/bin/pytest -n 3 tests/integration  # they wait more than they compute
 
 test-contract: $(READY)  ## The simulator and the real Swarm and MariaDB answer the same questions alike.
 	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb
