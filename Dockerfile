@@ -47,6 +47,7 @@ COPY pyproject.toml uv.lock ./
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --compile-bytecode
 COPY README.md LICENSE ./
 COPY operator ./operator
+COPY runbooks ./runbooks
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --compile-bytecode
 
 FROM python AS operator

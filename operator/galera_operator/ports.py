@@ -60,6 +60,15 @@ class Engine(Protocol):
     def set_label(self, service_id: str, version: int, label: str, value: str) -> None:
         """Write one service label, as a user would. Raises `Conflict` like `resize`."""
 
+    def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
+        """Add one placement constraint, or take it back. Restarts no task that still fits. Raises like `resize`."""
+
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
+        """Change the image, or a server option (``--name=value``), of the service's tasks; empty: no change.
+
+        Swarm replaces the tasks by the service's own `update_config`. Raises like `resize`.
+        """
+
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         """Call `wake` on every service or node event until `stop()`; returns when the stream breaks."""
 

@@ -19,6 +19,7 @@ class Settings(BaseSettings):
         15.0, ge=3, le=300, description="Seconds of silence after which another operator takes over. Renewed every third of it."
     )
     journal_dir: Path | None = Field(None, description="Directory of the journal; unset: no journal.")
+    runbooks: Path | None = Field(None, description="Directory of your own runbooks; one of a shipped one's name replaces it.")
     log_json: bool = Field(False, description="One JSON object per log line instead of text.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
 

@@ -32,6 +32,7 @@ from galera_operator.core.agent_api import (
 from galera_operator.core.model import Service, Task
 from galera_operator.core.position import Directory, Position
 from galera_operator.core.spec import Wish
+from galera_operator.core.timetable import Scheduled
 from galera_operator.ports import Cluster, Conflict, Refused, Unreachable
 
 NAME = "shop_db"
@@ -79,6 +80,9 @@ class SmallWorld:
         self.volumes: dict[int, Position] = {}
         self.silent: set[int] = set()
         self.seqno = 0
+        self.constraints: list[str] = []
+        self.schedules: tuple[Scheduled, ...] = ()
+        self.labels_written = 0
         self.history = A
         self.view = 1
         self.harm: list[str] = []
@@ -92,13 +96,20 @@ class SmallWorld:
     # Engine
 
     def clusters(self) -> Sequence[Cluster]:
-        service = Service("svc", NAME, self.version, self.replicas, stop_grace=120.0)
-        return [Cluster(service, Wish(replicas=self.wish), tuple(self._task(box) for box in self.boxes.values()), "token")]
+        service = Service("svc", NAME, self.version, self.replicas, stop_grace=120.0, constraints=tuple(self.constraints))
+        wish = Wish(replicas=self.wish, schedules=self.schedules)
+        return [Cluster(service, wish, tuple(self._task(box) for box in self.boxes.values()), "token")]
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         self._fuse.around(lambda: self._resize(version, replicas))
 
     def set_label(self, service_id: str, version: int, label: str, value: str) -> None:
+        self._fuse.around(lambda: self._set_label(version, label, value))
+
+    def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
+        self._fuse.around(lambda: self._constrain(version, constraint, back=back))
+
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise NotImplementedError
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
@@ -144,7 +155,7 @@ class SmallWorld:
 
     def step(self) -> None:
         for box in list(self.boxes.values()):
-            if box.slot not in self.silent:
+            if box.slot not in self.silent and not self._is_nowhere(box):
                 self._move(box)
         if any(box.serves for box in self.boxes.values()):
             self.served = True
@@ -282,6 +293,33 @@ class SmallWorld:
         if not history and (start.seqno if start else -1) < newest:
             self.harm.append(f"{box.id} goes on from an older copy")
 
+    def _set_label(self, version: int, label: str, value: str) -> None:
+        if version != self.version:
+            raise Conflict("update out of sequence")
+        assert label == "galera.replicas"
+        self.wish = int(value)
+        self.labels_written += 1
+        self.version += 1
+
+    def _constrain(self, version: int, constraint: str, *, back: bool) -> None:
+        if version != self.version:
+            raise Conflict("update out of sequence")
+        self.constraints = [other for other in self.constraints if other != constraint] + ([] if back else [constraint])
+        self.version += 1
+        for box in list(self.boxes.values()):
+            if self._is_kept_out(box) and box.desired == "running" and box.stage is not Stage.STARTING:
+                if box.stage is not Stage.DRAINED:
+                    self.harm.append(f"{box.id} is taken off its node while it is {box.stage}")
+                box.desired = "remove"
+        self._reconcile()
+
+    def _is_kept_out(self, box: Box) -> bool:
+        """The only node that there is for its slot is not to be used."""
+        return f"node.hostname!=n{box.slot}" in self.constraints
+
+    def _is_nowhere(self, box: Box) -> bool:
+        return self._is_kept_out(box) and box.stage is Stage.STARTING
+
     def _resize(self, version: int, replicas: int) -> None:
         if version != self.version:
             raise Conflict("update out of sequence")
@@ -306,11 +344,15 @@ class SmallWorld:
             self.boxes[made.id] = made
 
     def _task(self, box: Box) -> Task:
+        if self._is_nowhere(box):
+            nowhere = {"node_id": "", "node": "", "state": "pending", "address": "", "message": "no suitable node"}
+            return task(box.slot, id=box.id, desired=box.desired, **nowhere)
         return task(box.slot, id=box.id, desired=box.desired, state="running", address=box.address)
 
     def _at(self, address: str) -> Box:
         for box in self.boxes.values():
-            if box.address == address and box.desired == "running" and box.slot not in self.silent:
+            there = box.desired == "running" and box.slot not in self.silent and not self._is_nowhere(box)
+            if box.address == address and there:
                 return box
         raise Unreachable(f"no answer from {address}")
 

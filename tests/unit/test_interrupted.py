@@ -12,13 +12,21 @@ from small_world import NAME, SmallWorld
 
 from galera_operator.core.model import Memory
 from galera_operator.core.plan import Page, Plan
+from galera_operator.core.planned import Run, RunState
+from galera_operator.core.running import answer, request
+from galera_operator.core.timetable import read_schedule
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
+from galera_operator.runtime.planning import Planning
+from galera_operator.runtime.runbooks import load
 from galera_operator.runtime.tick import ClusterTick, World
 
 TTL = 15.0
 STEP = 2.0
 """Seconds between two turns, of a clock that only this file moves."""
+WALL = 1_767_254_400.0
+"""2026-01-01 08:00 UTC, when that clock stands at 0."""
+BOOKS = load()
 
 
 class Story:
@@ -57,6 +65,18 @@ class Story:
         self.thawed.append(frozen)
         self.told.append("-- thawed --")
 
+    def ask_for(self, runbook: str, **arguments: str) -> None:
+        """A person asks for a run."""
+        run = Run("dddddddd-0000-4000-8000-000000000004", runbook, BOOKS[runbook].digest, arguments, "ann@desk", WALL)
+        self.store.edit(NAME, lambda memory: request(memory, run))
+
+    def until_run_is(self, state: RunState) -> None:
+        def is_it(plan: Plan) -> bool:
+            run = self.store.records[NAME].memory.planned.run
+            return "holds the lease" not in plan.why and run is not None and run.state is state
+
+        self.until(is_it)
+
     def outcome(self):
         memory = self.store.records[NAME].memory
         return self.world.outcome() | {"uuid": memory.uuid, "ledger": sorted(memory.ledger), "shrink": memory.shrink}
@@ -79,7 +99,8 @@ class Story:
 
     def _hire(self) -> None:
         self.operators += 1
-        world = World(self.world, self.world, Journal(None), InlinePool(), clock=lambda: self.now)
+        planning = Planning(BOOKS, lambda: WALL + self.now)
+        world = World(self.world, self.world, Journal(None), InlinePool(), clock=lambda: self.now, planning=planning)
         self.operator = ClusterTick(NAME, Lease(self.store, NAME, f"operator{self.operators}", TTL), world)
 
 
@@ -124,7 +145,42 @@ def newest_copy_lost_and_a_person_goes_on_without_it(story: Story) -> None:
     story.until_settled_at(3)
 
 
+def a_runbook_scales(story: Story) -> None:
+    story.until_settled_at(1)
+    story.ask_for("scale", replicas="3")
+    story.until_run_is(RunState.DONE)
+    assert (story.world.wish, len(story.world.members())) == (3, 3)
+    story.until_settled_at(3)
+    assert story.world.labels_written == 1
+
+
+def a_schedule_scales(story: Story) -> None:
+    """At 08:01, which comes once, whoever operates then."""
+    story.world.schedules = (read_schedule("day", "1 8 * * * -> 2"),)
+    story.until_settled_at(1)
+    story.until(lambda plan: "holds the lease" not in plan.why and story.world.wish == 2)
+    story.until_run_is(RunState.DONE)
+    story.world.wish = 1
+    story.until_settled_at(1)
+    assert story.world.labels_written == 1
+
+
+def a_node_is_emptied_and_comes_back(story: Story) -> None:
+    story.until_settled_at(3)
+    story.ask_for("node-maintenance", node="n3")
+    story.until_run_is(RunState.ASKING)
+    assert [box.slot for box in story.world.members()] == [1, 2]
+    story.store.edit(NAME, lambda memory: answer(memory, "yes", {}))
+    story.until_run_is(RunState.DONE)
+    assert len(story.world.members()) == 3
+    story.until_settled_at(3)
+    assert story.world.constraints == []
+
+
 TALES = [
+    a_runbook_scales,
+    a_schedule_scales,
+    a_node_is_emptied_and_comes_back,
     up_and_down,
     crash_of_everything,
     majority_lost_and_the_newest_lives,
@@ -150,7 +206,8 @@ def test_no_epoch_sees_two_primary_components_formed(tale):
     tale(story)
     epochs = [epoch for epoch, _ in story.world.formed]
     assert sorted(set(epochs)) == epochs
-    assert len(epochs) == (1 if tale is up_and_down else 2)
+    calm = {up_and_down, a_runbook_scales, a_schedule_scales, a_node_is_emptied_and_comes_back}
+    assert len(epochs) == (1 if tale in calm else 2)
 
 
 def test_a_person_s_decision_gives_the_cluster_a_new_history_and_no_other_recovery_does():

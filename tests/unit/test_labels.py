@@ -37,7 +37,8 @@ def test_any_other_number_of_members_is_refused_with_what_stood_there_and_what_i
 def test_an_unknown_label_is_refused_and_the_known_ones_are_named():
     assert fault(replica="3") == (
         "there is no label galera.replica; known are galera.donor.serves, galera.drain.timeout, galera.enable, "
-        "galera.join.parallel, galera.network, galera.pause, galera.replicas"
+        "galera.join.parallel, galera.maintenance, galera.network, galera.pause, galera.replicas, galera.schedule.NAME, "
+        "galera.timezone"
     )
 
 
@@ -106,3 +107,48 @@ def test_each_label_has_a_description_for_the_readme():
 )
 def test_the_drain_limit_leaves_the_database_time_to_stop_within_the_grace_period(limit, grace, seconds):
     assert Wish(drain_timeout=limit).drain_seconds(grace) == seconds
+
+
+# Schedules and windows
+
+
+def test_each_schedule_is_a_label_under_a_name_of_the_user_s_choice():
+    labels = read_labels("db", {"galera.schedule.day": "0 8 * * 1-5 -> 5", "galera.schedule.night": "0 20 * * * -> 3"})
+    assert isinstance(labels, Labels)
+    wish = wish_from(labels)
+    assert [(one.name, one.runbook, one.arguments) for one in wish.schedules] == [
+        ("day", "scale", {"replicas": "5"}),
+        ("night", "scale", {"replicas": "3"}),
+    ]
+
+
+def test_a_schedule_that_cannot_be_read_is_refused_with_what_stood_there_and_an_example():
+    bad = read_labels("db", {"galera.schedule.day": "0 8 * * -> 5", "galera.schedule.night": "never"})
+    assert isinstance(bad, BadWish)
+    assert "galera.schedule.day is '0 8 * * -> 5': '0 8 * *' has 4 fields" in bad.why
+    assert "galera.schedule.night is 'never': expected" in bad.why
+    assert bad.remedy.startswith("docker service update --label-add galera.schedule.day=... db, such as '0 8 * * 1-5 -> 5'")
+
+
+def test_a_schedule_has_a_name():
+    assert isinstance(read_labels("db", {"galera.schedule.": "0 8 * * * -> 5"}), BadWish)
+
+
+def test_windows_and_their_zone_are_read():
+    labels = read_labels("db", {"galera.maintenance": "Sun 02:00-04:00", "galera.timezone": "Europe/Berlin"})
+    assert isinstance(labels, Labels)
+    assert [window.text for window in wish_from(labels).maintenance] == ["Sun 02:00-04:00"]
+    assert wish_from(labels).timezone == "Europe/Berlin"
+
+
+@pytest.mark.parametrize("zone", ["Berlin", "Europe", "", "../etc/passwd", "/etc/localtime"])
+def test_what_is_no_time_zone_is_refused(zone):
+    bad = read_labels("db", {"galera.timezone": zone})
+    assert isinstance(bad, BadWish)
+    assert f"galera.timezone is {zone!r}; expected a name of the IANA data base, such as Europe/Berlin" in bad.why
+
+
+def test_what_is_no_window_is_refused_with_an_example():
+    bad = read_labels("db", {"galera.maintenance": "sunday night"})
+    assert isinstance(bad, BadWish)
+    assert "expected windows such as 'Sun 02:00-04:00" in bad.why

@@ -296,6 +296,64 @@ def test_a_label_is_added_and_the_others_stay():
     assert api.posted[0]["Labels"] == {"com.docker.stack.namespace": "shop", "galera.replicas": "3"}
 
 
+def test_a_constraint_is_added_and_taken_back_and_nothing_else_changes():
+    swarm, api = engine(service())
+    before = copy.deepcopy(api.services["svc-1"]["Spec"])
+    swarm.constrain("svc-1", 40, "node.hostname!=n3", back=False)
+    assert api.posted[0]["TaskTemplate"].pop("Placement") == {"Constraints": ["node.hostname!=n3"]}
+    assert api.posted[0] == before
+
+
+def test_the_user_s_constraints_stay():
+    raw = service()
+    raw["Spec"]["TaskTemplate"]["Placement"] = {"Constraints": ["node.role == worker", "node.hostname != n3"], "MaxReplicas": 1}
+    swarm, api = engine(raw)
+    assert swarm.clusters()[0].service.constraints == ("node.role==worker", "node.hostname!=n3")
+    swarm.constrain("svc-1", 40, "node.hostname!=n3", back=True)
+    assert api.posted[0]["TaskTemplate"]["Placement"] == {"Constraints": ["node.role == worker"], "MaxReplicas": 1}
+
+
+def test_an_image_or_an_option_is_changed_and_nothing_else():
+    swarm, api = engine(service(container={"Image": "member:1", "Args": ["mariadbd", "--max-connections=100"]}))
+    swarm.update_tasks("svc-1", 40, "member:2", "")
+    assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Image"] == "member:2"
+    assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Args"] == ["mariadbd", "--max-connections=100"]
+    swarm.update_tasks("svc-1", 41, "", "--max_connections=200")
+    assert api.posted[1]["TaskTemplate"]["ContainerSpec"]["Image"] == "member:2"
+    assert api.posted[1]["TaskTemplate"]["ContainerSpec"]["Args"] == ["mariadbd", "--max_connections=200"]
+
+
+def test_an_option_in_a_service_without_a_command_is_its_only_argument():
+    swarm, api = engine(service())
+    swarm.update_tasks("svc-1", 40, "", "--wait_timeout=60")
+    assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Args"] == ["--wait_timeout=60"]
+
+
+@pytest.mark.parametrize(
+    ("update", "safe"),
+    [
+        ({}, True),
+        ({"Parallelism": 1, "Order": "stop-first"}, True),
+        ({"Parallelism": 0}, False),
+        ({"Parallelism": 2}, False),
+        ({"Parallelism": 1, "Order": "start-first"}, False),
+    ],
+)
+def test_a_rollout_that_replaces_one_task_after_the_other_is_told_from_the_others(update, safe):
+    raw = service()
+    raw["Spec"]["UpdateConfig"] = update
+    swarm, _ = engine(raw)
+    assert swarm.clusters()[0].service.one_at_a_time is safe
+
+
+def test_what_a_task_was_made_to_run_is_read_with_it():
+    raw = {"ID": "t", "Slot": 1, "ServiceID": "svc-1", "Spec": {"ContainerSpec": {"Image": "member:1", "Args": ["--x=1"]}}}
+    swarm, _ = engine(service(container={"Image": "member:2", "Args": None}), tasks=[raw])
+    (cluster,) = swarm.clusters()
+    assert (cluster.service.image, cluster.service.args) == ("member:2", ())
+    assert (cluster.tasks[0].image, cluster.tasks[0].args) == ("member:1", ("--x=1",))
+
+
 def test_a_write_from_an_old_look_is_a_conflict_and_changes_nothing():
     swarm, api = engine(service())
     with pytest.raises(Conflict):

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from builders import A, B, decided, position, remembered
 
 from galera_operator.adapters.swarm_store import LABEL, SwarmStore
 from galera_operator.core.model import Fork, Memory, Shrink
+from galera_operator.core.planned import Fired, Planned, Run, RunState, Wanted
 from galera_operator.ports import Conflict, Record, Refused
 
 
@@ -61,11 +63,55 @@ def test_there_is_no_record_before_the_first(store):
     assert store.load("shop_db") is None
 
 
-@pytest.mark.parametrize("record", [FULL, Record(0, "first", 1, Memory())], ids=["full", "empty"])
+RUN = Run(
+    "dddddddd-0000-4000-8000-000000000004",
+    "node-maintenance",
+    "d1",
+    {"node": "n3"},
+    "ann@desk",
+    1767254400.5,
+    RunState.ASKING,
+    stage=1,
+    since=1767254401.5,
+    did=True,
+    answer="yes",
+    answers_all=True,
+    note="n3 is empty",
+    pages=True,
+)
+PLANNED = Planned(
+    run=RUN,
+    requests=(replace(RUN, runbook="scale", state=RunState.WAITING),),
+    wanted=Wanted(3, "member:2", "--x=1"),
+    fired={"day": Fired("0 8 * * * -> 5", 1767254400.0)},
+    away=("n3",),
+    excluded=("n3", "n4"),
+)
+BUSY = Record(0, "first", 3, replace(remembered(), planned=PLANNED))
+
+
+@pytest.mark.parametrize("record", [FULL, BUSY, Record(0, "first", 1, Memory())], ids=["full", "with planned work", "empty"])
 def test_a_record_reads_back_what_it_wrote(store, record):
     made = store.create("shop_db", record)
     assert (made.holder, made.epoch, made.memory) == (record.holder, record.epoch, record.memory)
     assert store.load("shop_db") == made
+
+
+def test_the_words_of_a_run_are_stored_too_although_they_are_not_compared(store):
+    assert store.create("shop_db", BUSY).memory.planned.run.note == "n3 is empty"
+    assert replace(RUN, note="other words") == RUN
+
+
+def test_a_record_without_planned_work_says_nothing_of_it(store, api):
+    store.create("shop_db", FULL)
+    assert "planned" not in label_of(api)[LABEL]
+
+
+def test_a_damaged_run_is_not_believed(store, api):
+    store.create("shop_db", BUSY)
+    label_of(api)[LABEL] = label_of(api)[LABEL].replace('"asking"', '"dreaming"')
+    with pytest.raises(Refused, match=r"planned\.run\.state"):
+        store.load("shop_db")
 
 
 def test_another_process_reads_the_same(store, api):

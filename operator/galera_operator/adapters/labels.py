@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from galera_operator.core.spec import MAX_REPLICAS, MIN_REPLICAS, BadWish, Wish
+from galera_operator.core.timetable import EXAMPLE, Scheduled, Window, read_schedule, read_windows
 
 PREFIX = "galera."
+SCHEDULE = "schedule."
+"""Labels that begin so carry a schedule each, under a name of the user's choice."""
 
 _DURATION = re.compile(r"(?P<number>\d+(\.\d+)?)(?P<unit>ms|s|m|h)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
@@ -25,6 +29,22 @@ def seconds(text: Any) -> Any:
     if not match:
         raise ValueError("expected a duration such as 50s or 2m")
     return float(match["number"]) * _UNITS[match["unit"] or "s"]
+
+
+def _schedules(labels: Any) -> Any:
+    return {name: read_schedule(name, text) for name, text in labels.items()} if isinstance(labels, dict) else labels
+
+
+def _windows(text: Any) -> Any:
+    return read_windows(text) if isinstance(text, str) else text
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (OSError, KeyError, ValueError) as error:
+        raise ValueError("not the name of a time zone") from error
+    return name
 
 
 Seconds = Annotated[float, BeforeValidator(seconds)]
@@ -60,6 +80,17 @@ class Labels(BaseModel):
         "", description="The overlay network to reach members on, where the service is on several that the operator shares."
     )
     pause: bool = Field(False, description="Look and tell, never act.")
+    schedules: Annotated[dict[str, Scheduled] | None, BeforeValidator(_schedules)] = Field(
+        None,
+        alias="schedule.NAME",
+        description="A size or a runbook at certain times: `0 8 * * 1-5 -> 5`, `0 3 * * sun -> runbook rolling-restart`.",
+    )
+    timezone: Annotated[str, AfterValidator(_zone)] = Field(
+        "UTC", description="The zone of schedules and windows, e.g. `Europe/Berlin`."
+    )
+    maintenance: Annotated[tuple[Window, ...] | None, BeforeValidator(_windows)] = Field(
+        None, description="Windows in which planned runbooks may begin: `Sun 02:00-04:00`. Without it: any time."
+    )
 
 
 _HINTS = {
@@ -69,6 +100,8 @@ _HINTS = {
     "enable": "true or false",
     "pause": "true or false",
     "donor.serves": "true or false",
+    "timezone": "a name of the IANA data base, such as Europe/Berlin",
+    "maintenance": "windows such as 'Sun 02:00-04:00, Mon-Fri 23:30-00:30'",
 }
 
 
@@ -79,7 +112,13 @@ def read_labels(service: str, labels: Mapping[str, str]) -> Labels | BadWish:
         service: its name, for the remedy.
         labels: all labels of the service; those without our prefix are not looked at.
     """
-    ours = {key.removeprefix(PREFIX): value for key, value in labels.items() if key.startswith(PREFIX)}
+    ours: dict[str, Any] = {key.removeprefix(PREFIX): value for key, value in labels.items() if key.startswith(PREFIX)}
+    schedules = {key.removeprefix(SCHEDULE): ours.pop(key) for key in sorted(ours) if key.startswith(SCHEDULE)}
+    bad = _bad_schedule(service, schedules)
+    if bad:
+        return bad
+    if schedules:
+        ours["schedule.NAME"] = schedules
     try:
         return Labels.model_validate(ours)
     except ValidationError as error:
@@ -92,6 +131,20 @@ def read_labels(service: str, labels: Mapping[str, str]) -> Labels | BadWish:
             else:
                 faults.append(f"{PREFIX}{label} is {ours[label]!r}; expected {_HINTS.get(label, fault['msg'])}")
         return BadWish("bad-label", "; ".join(faults), _remedy(service, error.errors()[0]))
+
+
+def _bad_schedule(service: str, schedules: Mapping[str, str]) -> BadWish | None:
+    faults, first = [], ""
+    for name, text in schedules.items():
+        try:
+            read_schedule(name, text)
+        except ValueError as error:
+            faults.append(f"{PREFIX}{SCHEDULE}{name} is {text!r}: {error}")
+            first = first or name
+    if not faults:
+        return None
+    remedy = f"docker service update --label-add {PREFIX}{SCHEDULE}{first}=... {service}, such as {EXAMPLE}"
+    return BadWish("bad-label", "; ".join(faults), remedy)
 
 
 def _remedy(service: str, fault: ErrorDetails) -> str:
@@ -107,4 +160,7 @@ def wish_from(labels: Labels) -> Wish:
         join_parallel=labels.join_parallel,
         allow_donor=labels.donor_serves,
         pause=labels.pause,
+        schedules=tuple((labels.schedules or {}).values()),
+        timezone=labels.timezone,
+        maintenance=labels.maintenance or (),
     )

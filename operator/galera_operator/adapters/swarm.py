@@ -62,6 +62,24 @@ class SwarmEngine:
 
         self._write(service_id, version, change)
 
+    def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
+        def change(spec: dict[str, Any]) -> None:
+            placement = spec["TaskTemplate"].setdefault("Placement", {})
+            written = [other for other in placement.get("Constraints") or [] if _spaceless(other) != constraint]
+            placement["Constraints"] = written if back else [*written, constraint]
+
+        self._write(service_id, version, change)
+
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
+        def change(spec: dict[str, Any]) -> None:
+            container = spec["TaskTemplate"]["ContainerSpec"]
+            if image:
+                container["Image"] = image
+            if option:
+                container["Args"] = with_option(container.get("Args") or [], option)
+
+        self._write(service_id, version, change)
+
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         filters = json.dumps({"type": ["service", "node"]})
         try:
@@ -91,6 +109,10 @@ class SwarmEngine:
             replicas=replicas,
             update_state=(raw.get("UpdateStatus") or {}).get("State", ""),
             stop_grace=container.get("StopGracePeriod", 10_000_000_000) / 1e9,
+            constraints=tuple(_spaceless(one) for one in (spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []),
+            image=container.get("Image", ""),
+            args=tuple(container.get("Args") or []),
+            one_at_a_time=_one_at_a_time(spec.get("UpdateConfig") or {}),
         )
         wish = wish_from(labels) if isinstance(labels, Labels) else labels
         token, no_token = self._find_token(name, container)
@@ -202,6 +224,29 @@ def _not_replicated(name: str, spec: Mapping[str, Any]) -> BadWish | None:
     )
 
 
+def with_option(args: Sequence[str], option: str) -> list[str]:
+    """The command's arguments with this ``--name=value`` in place of what they say of the same option.
+
+    MariaDB takes ``-`` and ``_`` in an option's name for the same.
+    """
+
+    def name(argument: str) -> str:
+        return argument.partition("=")[0].replace("_", "-")
+
+    kept = [argument for argument in args if name(argument) != name(option)]
+    return [*kept, option]
+
+
+def _spaceless(constraint: str) -> str:
+    """``node.hostname != n1`` as the operator writes it; Docker takes both."""
+    return constraint.replace(" ", "")
+
+
+def _one_at_a_time(update: Mapping[str, Any]) -> bool:
+    """Whether a rollout replaces one task after the other, each stopped first. What is absent is Swarm's default: it does."""
+    return bool(update.get("Parallelism", 1) == 1 and update.get("Order", "stop-first") == "stop-first")
+
+
 def _host_name(node: Mapping[str, Any]) -> str:
     return str(node.get("Description", {}).get("Hostname", ""))
 
@@ -212,6 +257,7 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Tas
         for attachment in raw.get("NetworksAttachments") or []
         if attachment["Network"]["ID"] == network and attachment.get("Addresses")
     ]
+    container = (raw.get("Spec") or {}).get("ContainerSpec") or {}
     status, node = raw.get("Status", {}), nodes.get(raw.get("NodeID", ""), {})
     return Task(
         id=raw["ID"],
@@ -222,5 +268,7 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Tas
         desired=raw.get("DesiredState", ""),
         address=addresses[0] if addresses else "",
         message=status.get("Err") or status.get("Message", ""),
+        image=container.get("Image", ""),
+        args=tuple(container.get("Args") or []),
         node_is_down=node.get("Status", {}).get("State") == "down",
     )

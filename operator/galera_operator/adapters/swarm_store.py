@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
+from galera_operator.adapters.planned_state import PlannedState, planned_from, state_of
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.core.model import Consent, Copy, Fork, Memory, Shrink
 from galera_operator.core.position import Position, PositionNotFound
@@ -74,6 +75,7 @@ class _State(_Strict):
     consent: _Consent | None = None
     fork: _Fork | None = None
     given_up: dict[Slot, Uuid] = Field(default_factory=dict)
+    planned: PlannedState | None = None
 
 
 class SwarmStore:
@@ -155,6 +157,7 @@ def _memory(state: _State) -> Memory:
         consent=Consent(**consent.model_dump() | {"position": Position.parse(consent.position)}) if consent else None,
         fork=Fork(Position.parse(fork.origin), fork.accepted) if fork else None,
         given_up=state.given_up,
+        planned=planned_from(state.planned),
     )
 
 
@@ -180,5 +183,6 @@ def _json(record: Record) -> str:
         consent=_Consent(**asdict(memory.consent) | {"position": str(memory.consent.position)}) if memory.consent else None,
         fork=_Fork(origin=str(memory.fork.origin), accepted=memory.fork.accepted) if memory.fork else None,
         given_up=dict(memory.given_up),
+        planned=state_of(memory.planned),
     )
     return state.model_dump_json(exclude_defaults=True)

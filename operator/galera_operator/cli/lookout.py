@@ -15,8 +15,10 @@ from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import remember
 from galera_operator.core.model import Memory, Snapshot
-from galera_operator.core.plan import Plan
+from galera_operator.core.plan import Page, Plan
+from galera_operator.core.runbook import Runbook, answering
 from galera_operator.runtime.observe import look
+from galera_operator.runtime.runbooks import load
 from galera_operator.settings import Settings
 
 
@@ -36,6 +38,8 @@ class View:
     """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
     memory: Memory
     """What is remembered, with this look."""
+    runbook: str = ""
+    """The runbook that answers the page, where the plan is one."""
 
     @property
     def condition(self) -> Condition:
@@ -43,9 +47,10 @@ class View:
 
 
 class Lookout:
-    def __init__(self, engine: SwarmEngine, store: SwarmStore, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, engine: SwarmEngine, store: SwarmStore, pool: ThreadPoolExecutor, books: Mapping[str, Runbook]) -> None:
         self.engine = engine
         self.store = store
+        self.books = books
         self._members = RealMembers()
         self._pool = pool
 
@@ -58,7 +63,9 @@ class Lookout:
             record = self.store.load(cluster.service.name)
             memory = remember(record.memory if record else Memory(), seen)
             kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
-            found.append(View(seen, decide(seen, memory), record.holder if record else "", kept, memory))
+            plan = decide(seen, memory)
+            book = answering(self.books, plan.name) if isinstance(plan, Page) else ""
+            found.append(View(seen, plan, record.holder if record else "", kept, memory, book))
         return found
 
     def view(self, service: str) -> View:
@@ -76,9 +83,10 @@ class Lookout:
 
 @contextmanager
 def open_lookout() -> Iterator[Lookout]:
-    """Connect to the engine. Raises `Unreachable`, or `Refused` when it is not a manager."""
+    """Connect to the engine. Raises `BadRunbook`, `Unreachable`, or `Refused` when it is not a manager."""
+    settings = Settings()
     api = EngineApi()
-    engine = SwarmEngine(api, Settings().token())
+    engine = SwarmEngine(api, settings.token())
     engine.check_manager()
     with ThreadPoolExecutor(32, thread_name_prefix="ask") as pool:
-        yield Lookout(engine, SwarmStore(api), pool)
+        yield Lookout(engine, SwarmStore(api), pool, load(settings.runbooks))

@@ -45,7 +45,7 @@ def as_json(view: View) -> dict[str, Any]:
     if isinstance(plan, Act):
         out["plan"]["steps"] = [str(step) for step in plan.steps]
     if isinstance(plan, Page):
-        out["plan"] |= {"page": plan.name, "remedy": plan.remedy}
+        out["plan"] |= {"page": plan.name, "remedy": plan.remedy, "runbook": view.runbook}
     return out
 
 
@@ -87,10 +87,15 @@ def as_table(view: View) -> RenderableType:
     )
     if isinstance(plan, Page):
         lines += [Text(f"page {plan.name}: {plan.why}", style="red"), Text(f"to do: {plan.remedy}")]
+        if view.runbook:
+            lines.append(Text(f"runbook: galera-operator runbook run {view.runbook} {seen.service.name}"))
     else:
         lines.append(Text(f"{type(plan).__name__.lower()}: {plan.why}"))
         if isinstance(plan, Act):
             lines += [Text(f"  next: {step}") for step in plan.steps]
+    run = view.memory.planned.run
+    if run:
+        lines.append(Text(f"{run.title}: {run.state}: {run.note}", style="dim" if run.state.is_over else ""))
     if not view.operator:
         lines.append(Text("no operator holds the lease of this cluster: nobody acts", style="yellow"))
     return Group(*lines)

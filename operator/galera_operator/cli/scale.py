@@ -7,9 +7,8 @@ from collections.abc import Callable
 
 from galera_operator.adapters.labels import PREFIX, read_labels
 from galera_operator.cli.lookout import Lookout, View
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.conditions import unsettled
 from galera_operator.core.plan import Page
-from galera_operator.core.scaling import restlessness
 from galera_operator.core.spec import BadWish
 
 POLL = 1.0
@@ -68,11 +67,4 @@ def wait_for(lookout: Lookout, service: str, replicas: int, within: float, say: 
 
 def is_reached(view: View, replicas: int) -> bool:
     """True when exactly that many members are there, each in calm service, one view, nobody on the way out."""
-    seen = view.seen
-    return (
-        seen.wanted == seen.service.replicas == replicas == len(seen.seats)
-        and not seen.leaving
-        and all(restlessness(seat) is None for seat in seen.seats)
-        and all(seat.agent is not None and seat.agent.stage is Stage.RUNNING for seat in seen.seats)
-        and all(seat.wsrep is not None and seat.wsrep.cluster_size == replicas for seat in seen.seats)
-    )
+    return view.seen.wanted == replicas and unsettled(view.seen) is None

@@ -16,19 +16,17 @@ from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
+from galera_operator.core.errand import failed_run, kept_away, run_errand
 from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.quorum import regain_primary
-from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
+from galera_operator.core.scaling import DRAIN_SLACK, obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
 from galera_operator.core.transfer import stuck_transfer
 
 DNS_PATIENCE = 3.0
 """Seconds a member may wait beside a Primary component before it is told the addresses: DNS had its chance."""
-
-DRAIN_SLACK = 5.0
-"""Seconds past its own limit after which a drain is not waited for any longer; SIGTERM drains once more."""
 
 
 def decide(seen: Snapshot, memory: Memory) -> Plan:
@@ -52,16 +50,18 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
     # What keeps the service up comes before what waits: neither one odd member nor a size under way holds up a new writer.
     return (
         let_in(seen, memory)
-        or lead(seen)
+        or lead(seen, memory)
         or locked_out(seen)
         or one_way(seen)
         or unwelcome_copy(seen, memory)
         or stuck_transfer(seen)
-        or stuck_update(seen)
+        or stuck_update(seen, memory)
         or invite(seen, memory)
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
+        or run_errand(seen, memory)
         or resize(seen)
+        or failed_run(memory)
         or Hold(_settled(seen))
     )
 
@@ -156,6 +156,8 @@ def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
     """True when this member is (being) drained and is not, or not any more, the one to leave."""
     if seat.agent is None or seat.agent.leaving or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
         return False
+    if kept_away(seat, memory):
+        return False
     shrink = memory.shrink
     if shrink and shrink.task_id == seat.task.id and len(seen.seats) > shrink.to:
         return False  # the smaller size is written; Swarm has not taken it yet
@@ -165,9 +167,9 @@ def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
     return bool(victims) and seat.slot not in victims
 
 
-def lead(seen: Snapshot) -> Plan | None:
+def lead(seen: Snapshot, memory: Memory) -> Plan | None:
     """See to it that every member takes the same, able member for the writer."""
-    chosen = choose_writer(seen, avoid=_next_victims(seen))
+    chosen = choose_writer(seen, avoid={*_next_victims(seen), *(seat.slot for seat in seen.seats if kept_away(seat, memory))})
     if chosen is None or chosen.agent is None:
         return None
     name = chosen.agent.name
@@ -210,8 +212,13 @@ def invite(seen: Snapshot, memory: Memory) -> Plan | None:
     return None
 
 
-def stuck_update(seen: Snapshot) -> Page | None:
-    """Page when a rollout waits for a task that no node can take: it never ends, and the size cannot change under it."""
+def stuck_update(seen: Snapshot, memory: Memory) -> Page | None:
+    """Page when a rollout waits for a task that no node can take: it never ends, and the size cannot change under it.
+
+    While a node is kept empty on purpose, that is what was asked for.
+    """
+    if memory.planned.excluded:
+        return None
     rollout = update_in_flight(seen.service)
     for seat in seen.seats:
         if rollout and seat.task.never_placed and seat.task.state == "pending" and seat.task.message:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.consent import present_copy
 from galera_operator.core.model import Copy, Fork, Live, Memory, Shrink, Snapshot
-from galera_operator.core.plan import Act, Plan, Resize
+from galera_operator.core.plan import Act, Exclude, Plan, Resize
 from galera_operator.core.position import ZERO_UUID
 
 
@@ -77,6 +77,9 @@ def intend(memory: Memory, plan: Plan) -> Memory:
             if isinstance(step, Resize) and step.victim:
                 slot, task_id = step.victim
                 return replace(memory, shrink=Shrink(step.after, slot, task_id))
+            if isinstance(step, Exclude) and not step.back:
+                excluded = tuple(sorted({*memory.planned.excluded, step.node}))
+                return replace(memory, planned=replace(memory.planned, excluded=excluded))
     return memory
 
 
@@ -103,6 +106,7 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
         or old.consent != new.consent
         or old.fork != new.fork
         or old.given_up != new.given_up
+        or old.planned != new.planned
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
+from galera_operator.core.planned import Planned
 from galera_operator.core.position import Position
 from galera_operator.core.spec import BadWish, Wish
 
@@ -66,6 +67,9 @@ class Task:
     """Swarm's own words about the state, e.g. why no node is suitable."""
     node_is_down: bool = False
     """Swarm has lost its node: the state is the last one heard of, for up to a day."""
+    image: str = ""
+    args: tuple[str, ...] = ()
+    """What it was made to run; differs from the service's where a rollout has not reached it."""
 
     @property
     def never_placed(self) -> bool:
@@ -118,6 +122,13 @@ class Service:
     """Swarm's UpdateStatus: updating, paused, rollback_started, rollback_paused, completed, ... or empty."""
     stop_grace: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
+    constraints: tuple[str, ...] = ()
+    """Placement constraints as written."""
+    image: str = ""
+    args: tuple[str, ...] = ()
+    """The command's arguments (``command:`` of a stack file)."""
+    one_at_a_time: bool = True
+    """Whether a rollout stops one task before it starts the next, one at a time, and stops at a failure."""
 
 
 @dataclass(frozen=True)
@@ -233,6 +244,7 @@ class Memory:
         consent: a person's decision that is not carried out yet.
         fork: where the present history began, if a person's decision began it.
         given_up: slot to state UUID of a copy that a person gave up: a full transfer may replace it.
+        planned: runbooks, schedules, nodes to be kept empty.
     """
 
     uuid: str = ""
@@ -242,6 +254,7 @@ class Memory:
     consent: Consent | None = None
     fork: Fork | None = None
     given_up: Mapping[int, str] = field(default_factory=dict)
+    planned: Planned = field(default_factory=Planned)
 
     @property
     def highest_seqno(self) -> int:

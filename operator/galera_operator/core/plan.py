@@ -140,7 +140,57 @@ class Resize:
         return f"set replicas {self.before} -> {self.after}{taken}"
 
 
-Step = Bootstrap | FormPrimary | StopMember | Invite | AdmitMember | Appoint | DrainMember | Resize
+@dataclass(frozen=True, slots=True)
+class SetWish:
+    """Write the label ``galera.replicas``, as a person would, for a runbook or a schedule."""
+
+    service_id: str
+    version: int
+    replicas: int
+
+    def __str__(self) -> str:
+        return f"set the label galera.replicas to {self.replicas}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exclude:
+    """Keep a node out by a placement constraint, or take that back: Swarm stops the member there in order."""
+
+    service_id: str
+    version: int
+    node: str
+    back: bool = False
+
+    def __str__(self) -> str:
+        return f"take back the constraint that keeps {self.node} out" if self.back else f"keep {self.node} out by a constraint"
+
+
+@dataclass(frozen=True, slots=True)
+class UpdateService:
+    """Change what the service's tasks run; Swarm rolls it out. `image`, `option` (``--name=value``): empty for no change."""
+
+    service_id: str
+    version: int
+    image: str = ""
+    option: str = ""
+
+    def __str__(self) -> str:
+        return f"update the service to {self.image or self.option}"
+
+
+Step = (
+    Bootstrap
+    | FormPrimary
+    | StopMember
+    | Invite
+    | AdmitMember
+    | Appoint
+    | DrainMember
+    | Resize
+    | SetWish
+    | Exclude
+    | UpdateService
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from galera_operator.core.timetable import Scheduled, Window
+
 MIN_REPLICAS = 1
 MAX_REPLICAS = 9
 """More members make every commit slower (each certifies every write-set); the shipped proxy has room for nine."""
@@ -26,6 +28,10 @@ class Wish:
     """Whether a donor may serve reads."""
     pause: bool = False
     """Look and tell, never act."""
+    schedules: tuple[Scheduled, ...] = ()
+    timezone: str = "UTC"
+    maintenance: tuple[Window, ...] = ()
+    """Where planned work may begin; empty: at any time."""
 
     def drain_seconds(self, stop_grace: float) -> float:
         """The drain limit that this service can really give: Swarm kills at the end of the stop grace period."""

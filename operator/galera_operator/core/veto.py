@@ -14,13 +14,16 @@ from galera_operator.core.plan import (
     Appoint,
     Bootstrap,
     DrainMember,
+    Exclude,
     FormPrimary,
     Invite,
     Plan,
     Recipient,
     Resize,
+    SetWish,
     Step,
     StopMember,
+    UpdateService,
 )
 from galera_operator.core.position import ZERO_UUID, Position
 
@@ -32,7 +35,7 @@ def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, 
     broken = [reason for step in plan.steps for reason in _of_step(step, seen, memory)]
     if sum(isinstance(step, Bootstrap | FormPrimary) for step in plan.steps) > 1:
         broken.append("more than one bootstrap grant in one plan")
-    if sum(isinstance(step, DrainMember | Resize) for step in plan.steps) > 1:
+    if sum(isinstance(step, DrainMember | Resize | Exclude | UpdateService) for step in plan.steps) > 1:
         broken.append("more than one member would leave in one plan")
     return tuple(broken)
 
@@ -55,6 +58,12 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
             return _leaving(step.slot, seen)
         case Resize():
             return _resize(step, seen)
+        case SetWish():
+            return _set_wish(step, seen, memory)
+        case Exclude():
+            return _exclude(step, seen, memory)
+        case UpdateService():
+            return _update_service(step, seen, memory)
 
 
 def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
@@ -258,4 +267,45 @@ def _resize(step: Resize, seen: Snapshot) -> list[str]:
         broken.append("a change of size while a state transfer is in flight")
     if seen.service.update_state in {"updating", "paused", "rollback_started", "rollback_paused"}:
         broken.append("a change of size while a service update is in flight")
+    return broken
+
+
+def _set_wish(step: SetWish, seen: Snapshot, memory: Memory) -> list[str]:
+    wanted = memory.planned.wanted
+    asked_for = memory.planned.active is not None and wanted is not None and wanted.replicas == step.replicas
+    broken = [] if asked_for else [f"the wish set to {step.replicas}, which no run asks for"]
+    if not 1 <= step.replicas <= 9:
+        broken.append(f"the wish set to {step.replicas}")
+    return broken + _written_over(step.version, seen)
+
+
+def _exclude(step: Exclude, seen: Snapshot, memory: Memory) -> list[str]:
+    if step.back:
+        ours = step.node in memory.planned.excluded
+        return [] if ours else [f"a constraint on {step.node} taken back that the operator did not write"]
+    broken = _written_over(step.version, seen)
+    if memory.planned.active is None or step.node not in memory.planned.away:
+        broken.append(f"{step.node} kept out, which no run asks for")
+    there = [seat for seat in seen.seats if seat.task.node == step.node]
+    if len(there) > 1:
+        broken.append(f"{len(there)} members on {step.node} would leave at once")
+    return broken + [reason for seat in there for reason in _leaving(seat.slot, seen)]
+
+
+def _update_service(step: UpdateService, seen: Snapshot, memory: Memory) -> list[str]:
+    """Every member leaves in turn: any of them may be the first."""
+    wanted = memory.planned.wanted
+    asked_for = memory.planned.active is not None and wanted is not None
+    broken = _written_over(step.version, seen)
+    if not asked_for or (wanted and (wanted.image, wanted.option) != (step.image, step.option)):
+        broken.append("an update of the service that no run asks for")
+    if not seen.service.one_at_a_time:
+        broken.append("an update that would stop several members at once, or start one beside another on its volume")
+    return broken + [reason for seat in seen.seats for reason in _leaving(seat.slot, seen)]
+
+
+def _written_over(version: int, seen: Snapshot) -> list[str]:
+    broken = [] if version == seen.service.version else ["a write to another version of the service than was looked at"]
+    if seen.service.update_state in {"updating", "paused", "rollback_started", "rollback_paused"}:
+        broken.append("a write to the service while an update of it is in flight")
     return broken

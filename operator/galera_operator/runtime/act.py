@@ -12,14 +12,20 @@ from galera_operator.core.plan import (
     Appoint,
     Bootstrap,
     DrainMember,
+    Exclude,
     FormPrimary,
     Invite,
     Recipient,
     Resize,
+    SetWish,
     Step,
     StopMember,
+    UpdateService,
 )
+from galera_operator.core.planned import exclusion
 from galera_operator.ports import Conflict, Engine, Members, Refused, Unreachable
+
+WISH_LABEL = "galera.replicas"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +71,12 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
             members.send(step.address, token, Drain(epoch, step.incarnation, step.seconds))
         case Resize():
             engine.resize(step.service_id, step.version, step.after)
+        case SetWish():
+            engine.set_label(step.service_id, step.version, WISH_LABEL, str(step.replicas))
+        case Exclude():
+            engine.constrain(step.service_id, step.version, exclusion(step.node), back=step.back)
+        case UpdateService():
+            engine.update_tasks(step.service_id, step.version, step.image, step.option)
 
 
 def _fence(others: tuple[Recipient, ...], members: Members, token: str, epoch: int) -> None:

@@ -1,12 +1,29 @@
-"""The clockwork: APScheduler puts words into the inbox at fixed intervals."""
+"""The clockwork: APScheduler puts words into the inbox at fixed intervals, and tells when a cron expression comes true.
+
+No job of APScheduler's does anything: each turn asks which schedules have come due since they were last seen to, which stands in
+the operator's record. So a run that nobody was there for is found, and nothing runs twice after a restart.
+"""
 
 from __future__ import annotations
 
-from datetime import UTC
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.cron import CronTrigger
 
+from galera_operator.core.cron import Cron
+from galera_operator.core.model import Memory
+from galera_operator.core.schedule import Due
+from galera_operator.core.timetable import Scheduled, Window, closed
 from galera_operator.runtime.inbox import Inbox
+
+_WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_SHIFT = timedelta(hours=3)
+"""More than any clock is set forward or back at once."""
+_MANY = 1000
+"""Missed times that are counted one by one; of more, only those of the last day are looked at."""
 
 
 class Schedule:
@@ -24,3 +41,71 @@ class Schedule:
 
     def stop(self) -> None:
         self._scheduler.shutdown(wait=False)
+
+
+def due(schedules: Sequence[Scheduled], memory: Memory, zone: str, now: float) -> list[Due]:
+    """The schedules that have come due since each was last seen to. One that never was is not due: it begins to count."""
+    found = []
+    for schedule in schedules:
+        seen_to = memory.planned.fired.get(schedule.name)
+        if seen_to is None or seen_to.text != schedule.text:
+            continue
+        times = fire_times(schedule.cron, zone, seen_to.at, now)
+        if times:
+            said = datetime.fromtimestamp(times[-1], ZoneInfo(zone)).strftime("%a %Y-%m-%d %H:%M %Z")
+            found.append(Due(schedule, times[-1], len(times), said))
+    return found
+
+
+def fire_times(cron: Cron, zone: str, after: float, until: float) -> list[float]:
+    """The moments in ``(after, until]`` at which the wall clock of the zone says so, each once, in order.
+
+    The expression is worked out on the wall clock alone, and each time on it is then one moment: of an hour that comes twice its
+    first time counts, and a time that is skipped comes as much later as the clock was set forward.
+    """
+    found = set(_moments(cron, ZoneInfo(zone), after, until, _MANY))
+    if len(found) == _MANY:
+        found |= set(_moments(cron, ZoneInfo(zone), max(after, until - 86400), until, 24 * 60))
+    return sorted(found)
+
+
+def next_time(cron: Cron, zone: str, after: float) -> float | None:
+    """The first moment after this one; None when there is none within five years."""
+    return next(_moments(cron, ZoneInfo(zone), after, after + 5 * 366 * 86400, 1), None)
+
+
+def why_closed(windows: Sequence[Window], zone: str, now: float) -> str:
+    """`core.timetable.closed` at this moment in the user's zone."""
+    local = datetime.fromtimestamp(now, ZoneInfo(zone))
+    return closed(windows, local.weekday(), local.hour * 60 + local.minute)
+
+
+def _moments(cron: Cron, zone: ZoneInfo, after: float, until: float, many: int) -> Iterator[float]:
+    trigger = CronTrigger(
+        minute=_listed(cron.minutes),
+        hour=_listed(cron.hours),
+        day=_listed(cron.days),
+        month=_listed(cron.months),
+        day_of_week=",".join(_WEEKDAYS[day] for day in cron.weekdays),  # its own numbers begin with Monday, crontab's with Sunday
+        timezone=UTC,
+    )
+    wall = _wall(after, zone) - _SHIFT
+    last = _wall(until, zone) + _SHIFT
+    while many:
+        following = trigger.get_next_fire_time(None, wall)
+        if following is None or following > last:
+            return
+        moment = following.replace(tzinfo=zone, fold=0).timestamp()
+        if after < moment <= until:
+            many -= 1
+            yield moment
+        wall = following + timedelta(seconds=1)
+
+
+def _wall(moment: float, zone: ZoneInfo) -> datetime:
+    """The wall clock's reading, dressed as UTC, where no hour is skipped or comes twice."""
+    return datetime.fromtimestamp(moment, zone).replace(tzinfo=UTC)
+
+
+def _listed(numbers: tuple[int, ...]) -> str:
+    return ",".join(str(number) for number in numbers)

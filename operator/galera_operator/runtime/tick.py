@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from loguru import logger
 
@@ -13,12 +13,14 @@ from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import intend, remember
 from galera_operator.core.plan import Act, Hold, Page, Plan, forms_primary
+from galera_operator.core.runbook import answering
 from galera_operator.core.veto import broken_invariants
 from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
 from galera_operator.runtime.act import Outcome, carry_out
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
 from galera_operator.runtime.observe import look
+from galera_operator.runtime.planning import Planning
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,7 @@ class World:
     journal: Journal
     pool: Executor
     clock: Callable[[], float] = time.monotonic
+    planning: Planning = field(default_factory=Planning)
 
 
 class ClusterTick:
@@ -62,7 +65,7 @@ class ClusterTick:
         world = self._world
         memory = self._lease.hold(world.clock())
         seen = look(cluster, world.members, world.pool)
-        memory = remember(memory, seen)
+        memory = world.planning.turn(seen, remember(memory, seen))
         self._name_condition(condition_of(seen, memory))
         plan = decide(seen, memory)
         broken = broken_invariants(plan, seen, memory)
@@ -96,7 +99,9 @@ class ClusterTick:
             self._said = plan.why
             match plan:
                 case Page(name=name, why=why, remedy=remedy):
-                    logger.error("{}: PAGE {}: {} -- {}", self._name, name, why, remedy)
+                    book = answering(self._world.planning.books, name)
+                    more = f" (runbook {book})" if book else ""
+                    logger.error("{}: PAGE {}: {} -- {}{}", self._name, name, why, remedy, more)
                 case Act(why=why):
                     logger.info("{}: act: {}", self._name, why)
                 case Hold(why=why):

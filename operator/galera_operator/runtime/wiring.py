@@ -17,6 +17,8 @@ from galera_operator.runtime.inbox import Inbox
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
 from galera_operator.runtime.loop import Loop
+from galera_operator.runtime.planning import Planning
+from galera_operator.runtime.runbooks import load
 from galera_operator.runtime.schedule import Schedule
 from galera_operator.runtime.tick import ClusterTick, World
 from galera_operator.settings import Settings
@@ -29,6 +31,7 @@ def run_operator(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
+        BadRunbook: a file of runbooks is wrong; says which line.
         Unreachable, Refused: the engine does not answer or is not a manager.
     """
     api = EngineApi()
@@ -37,13 +40,14 @@ def run_operator(settings: Settings) -> None:
     engine.check_manager()
     if not token:
         logger.info("no {}: only services with a root password in their environment can be operated", settings.token_file)
+    books = load(settings.runbooks)
     inbox = Inbox()
     holder = f"{os.uname().nodename}-{secrets.token_hex(4)}"
     with (
         ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="ask") as pool,
         ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="turn") as workers,
     ):
-        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool)
+        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool, planning=Planning(books))
         store = SwarmStore(api)
 
         def make(name: str) -> ClusterTick:

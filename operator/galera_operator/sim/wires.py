@@ -48,6 +48,12 @@ class Ports:
         self._engine()
         self._world.swarm.write_label(service_id, version, label, value)
 
+    def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
+        raise Refused("nobody plans work in the simulation: no run asks for a constraint")
+
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
+        raise Refused("nobody plans work in the simulation: no run asks for an update")
+
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         """Nothing runs beside anything here; the world wakes its operators itself."""
         raise Unreachable("the event stream broke")

@@ -1,0 +1,99 @@
+"""Steps that planned work asks for, from a calm cluster only: a wished size, an update of the service, a node to be emptied."""
+
+from __future__ import annotations
+
+from galera_operator.core.agent_api import Stage
+from galera_operator.core.model import Memory, Seat, Snapshot
+from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, SetWish, UpdateService
+from galera_operator.core.planned import exclusion
+from galera_operator.core.scaling import DRAIN_SLACK, obstacle, update_in_flight
+
+
+def run_errand(seen: Snapshot, memory: Memory) -> Plan | None:
+    """One step for planned work; None when there is nothing to do for it."""
+    return open_again(seen, memory) or vacate(seen, memory) or write_wanted(seen, memory)
+
+
+def kept_away(seat: Seat, memory: Memory) -> bool:
+    """True for a member that is to leave because its node is to be empty: it is not let in again, and is not the writer."""
+    return bool(seat.task.node) and seat.task.node in memory.planned.away
+
+
+def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
+    """Write to the service what the run on its way wants there."""
+    wanted, run, service = memory.planned.wanted, memory.planned.active, seen.service
+    if wanted is None or run is None:
+        return None
+    rollout = update_in_flight(service)
+    if rollout:
+        return Hold(f"{run.title} waits: {rollout}", SOON)
+    if wanted.replicas:
+        step = SetWish(service.id, service.version, wanted.replicas)
+        return Act((step,), f"{run.title}, asked for by {run.by}: {wanted.replicas} members are wished")
+    blocked = obstacle(seen) or (
+        f"the only member would be down meanwhile; scale {service.name} up first" if _alone(seen) else None
+    )
+    if blocked:
+        return Hold(f"{run.title} waits: {blocked}", SOON)
+    change = UpdateService(service.id, service.version, wanted.image, wanted.option)
+    return Act((change,), f"{run.title}, asked for by {run.by}: Swarm rolls it out one member at a time")
+
+
+def vacate(seen: Snapshot, memory: Memory) -> Plan | None:
+    """Empty one node: drain its member, then keep the node out by a constraint, so that Swarm stops the member in order."""
+    for node in memory.planned.away:
+        if exclusion(node) in seen.service.constraints:
+            continue
+        step = Exclude(seen.service.id, seen.service.version, node)
+        there = [seat for seat in seen.seats if seat.task.node == node]
+        if not there:
+            rollout = update_in_flight(seen.service)
+            if rollout:
+                return Hold(f"{node} is to be kept empty; {rollout}", SOON)
+            return Act((step,), f"no member is on {node}, and none shall come")
+        return _take_off(there[0], step, seen)
+    return None
+
+
+def _take_off(seat: Seat, step: Exclude, seen: Snapshot) -> Plan:
+    goal = f"{seat.task.node} is to be empty"
+    blocked = obstacle(seen) or (f"{seat.title} is the only member" if _alone(seen) else None)
+    agent = seat.agent
+    if blocked or agent is None:
+        return Hold(f"{goal}; not now: {blocked}", SOON)
+    seconds = seen.settings.drain_seconds(seen.service.stop_grace)
+    match agent.stage:
+        case Stage.DRAINED:
+            return Act((step,), f"{goal}; {seat.title} is drained and leaves it")
+        case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
+            return Act((step,), f"{goal}; {seat.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions")
+        case Stage.DRAINING:
+            return Hold(f"{goal}; {seat.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)
+        case _:
+            drain = DrainMember(seat.slot, seat.task.address, agent.incarnation, seconds)
+            return Act((drain,), f"{goal}; {seat.title} is drained first")
+
+
+def open_again(seen: Snapshot, memory: Memory) -> Plan | None:
+    """Take back the operator's own constraint on a node that no run keeps empty any more."""
+    for node in memory.planned.excluded:
+        if node not in memory.planned.away and exclusion(node) in seen.service.constraints:
+            step = Exclude(seen.service.id, seen.service.version, node, back=True)
+            return Act((step,), f"{node} may be used again")
+    return None
+
+
+def failed_run(memory: Memory) -> Page | None:
+    """Call a person for a run that ended in the middle of what should not be left there."""
+    run = memory.planned.run
+    if run is None or not run.pages:
+        return None
+    return Page(
+        "runbook-failed",
+        f"{run.title}, asked for by {run.by}, ended: {run.note}",
+        "Look at what it left; then run it again (it finds done what is done), or galera-operator runbook abort SERVICE",
+    )
+
+
+def _alone(seen: Snapshot) -> bool:
+    return len(seen.seats) < 2
