@@ -29,8 +29,9 @@ FILLER_ROWS = 180_000
 class Cluster:
     """Stack `db` with three members, three proxies and an operator."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, filler: int = FILLER_ROWS) -> None:
         self.sandbox = sandbox
+        self.filler = filler
         self.deployment = Deployment(sandbox, "db")
         self.containers = Containers(sandbox.layout, len(sandbox.nodes))
         self.logs = Logs(self.containers)
@@ -74,7 +75,7 @@ class Cluster:
             CREATE USER IF NOT EXISTS {probe.USER}@'%' IDENTIFIED BY '{self.password}';
             GRANT SELECT, INSERT, UPDATE ON demo.* TO {probe.USER}@'%';
             CREATE TABLE IF NOT EXISTS demo.filler (id INT PRIMARY KEY, bytes VARBINARY(1024)) ENGINE=InnoDB;
-            USE demo; INSERT INTO demo.filler SELECT seq, RANDOM_BYTES(1024) FROM seq_1_to_{FILLER_ROWS};"""
+            USE demo; INSERT INTO demo.filler SELECT seq, RANDOM_BYTES(1024) FROM seq_1_to_{self.filler};"""
 
     # -- who is who ---------------------------------------------------------------------------------------------------
 
