@@ -63,8 +63,8 @@ class Engine(Protocol):
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         """Add one placement constraint, or take it back. Restarts no task that still fits. Raises like `resize`."""
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
-        """Change the image, or a server option (``--name=value``), of the service's tasks; empty: no change.
+    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+        """Change the image, a server option (``--name=value``) or the ForceUpdate counter; empty or 0: no change.
 
         Swarm replaces the tasks by the service's own `update_config`. Raises like `resize`.
         """

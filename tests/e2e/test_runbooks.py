@@ -166,6 +166,26 @@ def test_change_server_option(cluster: Cluster) -> None:
     loaded.assert_nothing_failed()
 
 
+def test_rolling_restart(cluster: Cluster) -> None:
+    """A second run is another restart: it is done when every task is a new one once more."""
+    with load(cluster) as loaded:
+        for _ in range(2):
+            before = set(cluster.deployment.running())
+            run(cluster, "rolling-restart")
+            assert not before & set(cluster.deployment.running())
+    loaded.assert_nothing_failed()
+
+
+def test_move_writer(cluster: Cluster) -> None:
+    slot = cluster.readers()[0].slot
+    with load(cluster) as loaded:
+        run(cluster, "move-writer", "--set", f"slot={slot}")
+        assert cluster.writer().slot == slot
+        run(cluster, "move-writer", "--set", f"slot={slot}")
+        assert cluster.writer().slot == slot
+    loaded.assert_nothing_failed()
+
+
 def test_rolling_update(cluster: Cluster) -> None:
     spec = json.loads(cluster.deployment.docker("service", "inspect", cluster.database))[0]["Spec"]
     image = spec["TaskTemplate"]["ContainerSpec"]["Image"].partition("@")[0]

@@ -109,7 +109,7 @@ class SmallWorld:
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         self._fuse.around(lambda: self._constrain(version, constraint, back=back))
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
         raise NotImplementedError
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:

@@ -177,7 +177,16 @@ def a_node_is_emptied_and_comes_back(story: Story) -> None:
     assert story.world.constraints == []
 
 
+def the_writer_is_moved(story: Story) -> None:
+    story.until_settled_at(3)
+    story.ask_for("move-writer", slot="3")
+    story.until_run_is(RunState.DONE)
+    story.until_settled_at(3)
+    assert {box.writer for box in story.world.boxes.values()} == {"db.3"}
+
+
 TALES = [
+    the_writer_is_moved,
     a_runbook_scales,
     a_schedule_scales,
     a_node_is_emptied_and_comes_back,
@@ -206,7 +215,7 @@ def test_no_epoch_sees_two_primary_components_formed(tale):
     tale(story)
     epochs = [epoch for epoch, _ in story.world.formed]
     assert sorted(set(epochs)) == epochs
-    calm = {up_and_down, a_runbook_scales, a_schedule_scales, a_node_is_emptied_and_comes_back}
+    calm = {up_and_down, a_runbook_scales, a_schedule_scales, a_node_is_emptied_and_comes_back, the_writer_is_moved}
     assert len(epochs) == (1 if tale in calm else 2)
 
 

@@ -141,6 +141,8 @@ def test_the_shipped_ones_are_all_there():
         "quorum-lost",
         "split-brain",
         "stuck-state-transfer",
+        "move-writer",
+        "rolling-restart",
         "rolling-update",
         "change-server-option",
     }

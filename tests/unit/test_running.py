@@ -483,6 +483,72 @@ def test_an_option_is_wanted_as_mariadbd_takes_it():
     assert turns.memory.planned.wanted == Wanted(option="--max_connections=200")
 
 
+RESTART = book(Stage("restart", "restart", until="updated"))
+
+
+def forced(service: int, *tasks: int):
+    """Three members whose tasks were made under these ForceUpdate counters."""
+    seen = cluster(*(member(slot, force=force) for slot, force in enumerate(tasks, 1)))
+    return replace(seen, service=replace(seen.service, force=service))
+
+
+def test_a_restart_makes_every_task_anew_once():
+    turns = Turns(RESTART, forced(4, 4, 4, 4))
+    turns.turn()
+    assert turns.memory.planned.wanted == Wanted(force=5)
+    turns.turn(at=1.0)
+    assert turns.memory.planned.wanted == Wanted(force=5), "asked again, it wants the same"
+    turns.seen = forced(5, 5, 4, 4)
+    assert "slot 2 (n2) runs what it ran before" in turns.turn(at=2.0).note
+    assert turns.memory.planned.wanted is None
+    turns.seen = forced(5, 5, 5, 5)
+    assert turns.turn(at=3.0).state is RunState.DONE
+
+
+def test_a_restart_that_somebody_else_asked_for_meanwhile_will_do():
+    turns = Turns(RESTART, forced(4, 4, 4, 4))
+    turns.turn()
+    turns.seen = forced(6, 6, 6, 6)
+    assert turns.turn(at=1.0).state is RunState.DONE
+
+
+def test_a_second_restart_is_another_one():
+    turns = Turns(RESTART, forced(4, 4, 4, 4))
+    turns.turn()
+    turns.seen = forced(5, 5, 5, 5)
+    turns.turn(at=1.0)
+    turns.memory = request(turns.memory, asked(RESTART, id=ID.replace("d", "e")))
+    turns.turn(at=2.0)
+    assert turns.memory.planned.wanted == Wanted(force=6)
+
+
+MOVE = book(Stage("move", "move-writer", {"slot": "{slot}"}, until="writer-is"))
+
+
+def led_by(*names: str):
+    return cluster(*(member(slot, writer=name) for slot, name in enumerate(names, 1)))
+
+
+def test_the_writer_is_moved_until_everybody_knows_it():
+    turns = Turns(MOVE, led_by("db.1", "db.1", "db.1"), arguments={"slot": "2"})
+    turns.turn()
+    assert turns.memory.planned.wanted == Wanted(writer=2)
+    turns.seen = led_by("db.2", "db.1", "db.2")
+    assert "slot 2 (n2) does not take slot 2 (n2) for the writer" in turns.turn(at=1.0).note
+    turns.seen = led_by("db.2", "db.2", "db.2")
+    assert turns.turn(at=2.0).state is RunState.DONE
+
+
+def test_a_writer_that_is_there_already_is_done():
+    turns = Turns(MOVE, led_by("db.2", "db.2", "db.2"), arguments={"slot": "2"})
+    assert turns.turn().state is RunState.DONE
+    assert turns.memory.planned.wanted is None
+
+
+def test_a_slot_that_is_not_there_cannot_be_the_writer():
+    assert "there is no slot 7; there are 1, 2, 3" in Turns(MOVE, arguments={"slot": "7"}).turn().note
+
+
 def test_serving_means_the_recorded_history():
     wait = book(Stage("wait", until="serving"))
     assert Turns(wait).turn().state is RunState.DONE

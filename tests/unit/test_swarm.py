@@ -315,17 +315,28 @@ def test_the_user_s_constraints_stay():
 
 def test_an_image_or_an_option_is_changed_and_nothing_else():
     swarm, api = engine(service(container={"Image": "member:1", "Args": ["mariadbd", "--max-connections=100"]}))
-    swarm.update_tasks("svc-1", 40, "member:2", "")
+    swarm.update_tasks("svc-1", 40, "member:2", "", 0)
     assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Image"] == "member:2"
     assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Args"] == ["mariadbd", "--max-connections=100"]
-    swarm.update_tasks("svc-1", 41, "", "--max_connections=200")
+    swarm.update_tasks("svc-1", 41, "", "--max_connections=200", 0)
     assert api.posted[1]["TaskTemplate"]["ContainerSpec"]["Image"] == "member:2"
     assert api.posted[1]["TaskTemplate"]["ContainerSpec"]["Args"] == ["mariadbd", "--max_connections=200"]
 
 
+def test_new_tasks_of_the_same_kind_are_asked_for_by_swarm_s_own_counter():
+    raw = service()
+    raw["Spec"]["TaskTemplate"]["ForceUpdate"] = 4
+    swarm, api = engine(raw)
+    assert swarm.clusters()[0].service.force == 4
+    before = copy.deepcopy(api.services["svc-1"]["Spec"])
+    swarm.update_tasks("svc-1", 40, "", "", 5)
+    before["TaskTemplate"]["ForceUpdate"] = 5
+    assert api.posted == [before]
+
+
 def test_an_option_in_a_service_without_a_command_is_its_only_argument():
     swarm, api = engine(service())
-    swarm.update_tasks("svc-1", 40, "", "--wait_timeout=60")
+    swarm.update_tasks("svc-1", 40, "", "--wait_timeout=60", 0)
     assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Args"] == ["--wait_timeout=60"]
 
 

@@ -34,6 +34,8 @@ class _Wanted(_Strict):
     replicas: int = Field(0, ge=0)
     image: str = ""
     option: str = ""
+    force: int = Field(0, ge=0)
+    writer: int = Field(0, ge=0)
 
 
 class _Fired(_Strict):

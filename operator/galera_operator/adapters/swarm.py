@@ -70,13 +70,15 @@ class SwarmEngine:
 
         self._write(service_id, version, change)
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
         def change(spec: dict[str, Any]) -> None:
             container = spec["TaskTemplate"]["ContainerSpec"]
             if image:
                 container["Image"] = image
             if option:
                 container["Args"] = with_option(container.get("Args") or [], option)
+            if force:
+                spec["TaskTemplate"]["ForceUpdate"] = force
 
         self._write(service_id, version, change)
 
@@ -112,6 +114,7 @@ class SwarmEngine:
             constraints=tuple(_spaceless(one) for one in (spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []),
             image=container.get("Image", ""),
             args=tuple(container.get("Args") or []),
+            force=spec["TaskTemplate"].get("ForceUpdate", 0),
             one_at_a_time=_one_at_a_time(spec.get("UpdateConfig") or {}),
         )
         wish = wish_from(labels) if isinstance(labels, Labels) else labels
@@ -257,7 +260,8 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Tas
         for attachment in raw.get("NetworksAttachments") or []
         if attachment["Network"]["ID"] == network and attachment.get("Addresses")
     ]
-    container = (raw.get("Spec") or {}).get("ContainerSpec") or {}
+    template = raw.get("Spec") or {}
+    container = template.get("ContainerSpec") or {}
     status, node = raw.get("Status", {}), nodes.get(raw.get("NodeID", ""), {})
     return Task(
         id=raw["ID"],
@@ -270,5 +274,6 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Tas
         message=status.get("Err") or status.get("Message", ""),
         image=container.get("Image", ""),
         args=tuple(container.get("Args") or []),
+        force=template.get("ForceUpdate", 0),
         node_is_down=node.get("Status", {}).get("State") == "down",
     )

@@ -106,9 +106,18 @@ def _member_serves(seen: Snapshot, _memory: Memory, told: Told) -> str | None:
     return f"{seat.title} {restless}" if restless else None
 
 
+def _writer_is(seen: Snapshot, _memory: Memory, told: Told) -> str | None:
+    seat = seen.seat(int(told["slot"]))
+    if seat is None or seat.agent is None:
+        return f"slot {told['slot']} is not there"
+    other = next((one for one in seen.seats if one.agent and one.agent.writer != seat.agent.name), None)
+    return f"{other.title} does not take {seat.title} for the writer" if other else None
+
+
 def _updated(seen: Snapshot, _memory: Memory, _told: Told) -> str | None:
     service = seen.service
-    old = next((seat for seat in seen.seats if (seat.task.image, seat.task.args) != (service.image, service.args)), None)
+    new = (service.image, service.args, service.force)
+    old = next((seat for seat in seen.seats if (seat.task.image, seat.task.args, seat.task.force) != new), None)
     return f"{old.title} runs what it ran before" if old else update_in_flight(service)
 
 
@@ -122,6 +131,7 @@ CONDITIONS: Mapping[str, Named] = {
         Named("one-history", "nothing puts the data in doubt: one Primary component, one history, no stray copy", _one_history),
         Named("no-transfer", "no state transfer is in flight", _no_transfer),
         Named("node-empty", "no member is on this node, and another one serves", _node_empty, ("node",)),
+        Named("writer-is", "every member takes this slot for the writer", _writer_is, ("slot",)),
         Named("member-serves", "the member in this slot is Synced and admitted", _member_serves, ("slot",)),
         Named(
             "updated", "every task runs the image and the options that the service names, and no update is in flight", _updated

@@ -16,7 +16,7 @@ from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
-from galera_operator.core.errand import failed_run, kept_away, run_errand
+from galera_operator.core.errand import failed_run, kept_away, run_errand, wanted_writer
 from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.quorum import regain_primary
@@ -169,7 +169,9 @@ def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
 
 def lead(seen: Snapshot, memory: Memory) -> Plan | None:
     """See to it that every member takes the same, able member for the writer."""
-    chosen = choose_writer(seen, avoid={*_next_victims(seen), *(seat.slot for seat in seen.seats if kept_away(seat, memory))})
+    leaving = {*_next_victims(seen), *(seat.slot for seat in seen.seats if kept_away(seat, memory))}
+    wished = wanted_writer(seen, memory, avoid=leaving)
+    chosen = wished or choose_writer(seen, avoid=leaving)
     if chosen is None or chosen.agent is None:
         return None
     name = chosen.agent.name
@@ -183,6 +185,8 @@ def lead(seen: Snapshot, memory: Memory) -> Plan | None:
         why = f"no member is the writer; {chosen.title} becomes it"
     elif present.slot == chosen.slot:
         why = f"{chosen.title} is the writer; not every member knows it"
+    elif may_write(present) and wished:
+        why = f"{chosen.title} is wished for the writer in place of {present.title}"
     elif may_write(present):
         why = f"the writer {present.title} is about to leave; {chosen.title} takes over before it is drained"
     else:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Memory, Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, SetWish, UpdateService
 from galera_operator.core.planned import exclusion
 from galera_operator.core.scaling import DRAIN_SLACK, obstacle, update_in_flight
+from galera_operator.core.traffic import may_write
 
 
 def run_errand(seen: Snapshot, memory: Memory) -> Plan | None:
@@ -19,10 +22,18 @@ def kept_away(seat: Seat, memory: Memory) -> bool:
     return bool(seat.task.node) and seat.task.node in memory.planned.away
 
 
+def wanted_writer(seen: Snapshot, memory: Memory, avoid: Collection[int]) -> Seat | None:
+    """The member that the run on its way wants for the writer, where it can be it now. `avoid`: slots about to leave."""
+    wanted = memory.planned.wanted
+    seat = seen.seat(wanted.writer) if wanted and wanted.writer and memory.planned.active else None
+    able = seat and seat.slot not in avoid and may_write(seat) and seat.wsrep and seat.wsrep.is_synced
+    return seat if able else None
+
+
 def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
     """Write to the service what the run on its way wants there."""
     wanted, run, service = memory.planned.wanted, memory.planned.active, seen.service
-    if wanted is None or run is None:
+    if wanted is None or run is None or wanted.writer:
         return None
     rollout = update_in_flight(service)
     if rollout:
@@ -35,7 +46,7 @@ def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
     )
     if blocked:
         return Hold(f"{run.title} waits: {blocked}", SOON)
-    change = UpdateService(service.id, service.version, wanted.image, wanted.option)
+    change = UpdateService(service.id, service.version, wanted.image, wanted.option, wanted.force)
     return Act((change,), f"{run.title}, asked for by {run.by}: Swarm rolls it out one member at a time")
 
 

@@ -69,6 +69,7 @@ class Task:
     """Swarm has lost its node: the state is the last one heard of, for up to a day."""
     image: str = ""
     args: tuple[str, ...] = ()
+    force: int = 0
     """What it was made to run; differs from the service's where a rollout has not reached it."""
 
     @property
@@ -127,6 +128,8 @@ class Service:
     image: str = ""
     args: tuple[str, ...] = ()
     """The command's arguments (``command:`` of a stack file)."""
+    force: int = 0
+    """How often its tasks were made anew by force (Swarm's ForceUpdate)."""
     one_at_a_time: bool = True
     """Whether a rollout stops one task before it starts the next, one at a time, and stops at a failure."""
 

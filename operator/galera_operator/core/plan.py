@@ -167,15 +167,19 @@ class Exclude:
 
 @dataclass(frozen=True, slots=True)
 class UpdateService:
-    """Change what the service's tasks run; Swarm rolls it out. `image`, `option` (``--name=value``): empty for no change."""
+    """Change what the service's tasks run; Swarm rolls it out.
+
+    `image`, `option` (``--name=value``), `force` (Swarm's counter, for new tasks of the same kind): empty or 0 for no change.
+    """
 
     service_id: str
     version: int
     image: str = ""
     option: str = ""
+    force: int = 0
 
     def __str__(self) -> str:
-        return f"update the service to {self.image or self.option}"
+        return f"update the service to {self.image or self.option or 'new tasks'}"
 
 
 Step = (

@@ -61,17 +61,21 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A write to the service that the present stage asks for; `decide` takes it when the moment is right.
+    """What the present stage asks for; `decide` takes it when the moment is right.
 
     Attributes:
         replicas: the number to wish for, as the label; 0: nothing about it.
         image: the image to run; empty: nothing about it.
         option: a server option as ``--name=value``; empty: nothing about it.
+        force: the ForceUpdate counter under which every task is a new one; 0: nothing about it.
+        writer: the slot that is to be the writer; 0: nothing about it.
     """
 
     replicas: int = 0
     image: str = ""
     option: str = ""
+    force: int = 0
+    writer: int = 0
 
 
 @dataclass(frozen=True, slots=True)

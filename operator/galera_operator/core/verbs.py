@@ -17,6 +17,7 @@ from galera_operator.core.model import Consent, Memory, Snapshot
 from galera_operator.core.planned import Run, Wanted, exclusion
 from galera_operator.core.scaling import restlessness
 from galera_operator.core.spec import MAX_REPLICAS, MIN_REPLICAS, BadWish
+from galera_operator.core.traffic import believed_writer
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,25 @@ def _set_option(moment: Moment) -> Deed:
     return _rollout_fault(moment) or Under(moment.planned(wanted=Wanted(option=option)), f"sets {option}")
 
 
+def _restart(moment: Moment) -> Deed:
+    """Swarm's counter tells whether it was done: what is wanted was stored before it was written."""
+    service, wanted = moment.seen.service, moment.memory.planned.wanted
+    if wanted and wanted.force and service.force >= wanted.force:
+        return Done(moment.planned(wanted=None))
+    wanted = wanted if wanted and wanted.force else Wanted(force=service.force + 1)
+    return _rollout_fault(moment) or Under(moment.planned(wanted=wanted), "has every member restarted")
+
+
+def _move_writer(moment: Moment) -> Deed:
+    slot, seen = int(moment.told["slot"]), moment.seen
+    seat = seen.seat(slot)
+    if seat is None:
+        return Cannot(f"there is no slot {slot}; there are {', '.join(str(one.slot) for one in seen.seats) or 'none'}")
+    if believed_writer(seen) is seat:
+        return Done(moment.planned(wanted=None))
+    return Under(moment.planned(wanted=Wanted(writer=slot)), f"{seat.title} is to be the writer")
+
+
 def _rollout_fault(moment: Moment) -> Cannot | None:
     if moment.seen.service.one_at_a_time:
         return None
@@ -185,6 +205,8 @@ VERBS: Mapping[str, Verb] = {
         Verb("replace", "record that a person gives up the copy in this slot", _replace, ("slot",)),
         Verb("update-image", "set the service's image; Swarm rolls it out one member at a time", _update_image, ("image",)),
         Verb("set-option", "set a server option in the service's command", _set_option, ("option", "value")),
+        Verb("restart", "have Swarm make every task anew, one member at a time", _restart),
+        Verb("move-writer", "make the member in this slot the writer", _move_writer, ("slot",)),
         Verb("wait", "let so many seconds pass", _wait, ("seconds",)),
         Verb("ask", "ask a person, and go on only after a yes", _ask, ("question",)),
         Verb("notify", "say something in the log", _notify, ("text",)),

@@ -76,7 +76,7 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
         case Exclude():
             engine.constrain(step.service_id, step.version, exclusion(step.node), back=step.back)
         case UpdateService():
-            engine.update_tasks(step.service_id, step.version, step.image, step.option)
+            engine.update_tasks(step.service_id, step.version, step.image, step.option, step.force)
 
 
 def _fence(others: tuple[Recipient, ...], members: Members, token: str, epoch: int) -> None:

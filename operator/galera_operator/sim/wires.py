@@ -51,7 +51,7 @@ class Ports:
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         raise Refused("nobody plans work in the simulation: no run asks for a constraint")
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
         raise Refused("nobody plans work in the simulation: no run asks for an update")
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
