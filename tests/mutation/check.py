@@ -22,6 +22,7 @@ ACCEPTED = HERE / "accepted.toml"
 FILES = [
     *(f"core/{name}.py" for name in ("decide", "doubt", "election", "quorum", "accounting", "consent", "condition", "scaling")),
     *(f"core/{name}.py" for name in ("traffic", "memory", "veto", "transfer", "spec", "position")),
+    *(f"core/{name}.py" for name in ("errand", "running", "verbs", "conditions", "schedule", "timetable", "cron", "runbook")),
     *(f"agent/{name}.py" for name in ("commands", "peers", "routing")),
 ]
 OUTSIDE = {"agent/peers.py": {"Peers", "_get_status", "own_address_towards"}}

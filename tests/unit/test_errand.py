@@ -9,6 +9,7 @@ from builders import JOINER, cluster, joined_but_not_admitted, member, pending, 
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
+from galera_operator.core.errand import wanted_writer
 from galera_operator.core.memory import intend
 from galera_operator.core.plan import Act, Appoint, DrainMember, Exclude, Hold, Page, SetWish, UpdateService
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
@@ -78,6 +79,12 @@ def test_no_label_is_written_over_another_version_or_a_rollout_or_beyond_the_lim
     assert vetoed(SetWish("svc", 40, 10), three_calm(), planning(wanted=Wanted(replicas=10))) != ""
 
 
+def test_what_a_run_wanted_that_is_over_is_not_written():
+    over = replace(RUN, state=RunState.DONE)
+    for wanted in (Wanted(replicas=5), Wanted(image="member:2")):
+        assert decide(three_calm(), planning(run=over, wanted=wanted)).why.startswith("as wished")
+
+
 # Emptying a node
 
 AWAY = planning(away=("n3",))
@@ -99,6 +106,8 @@ def test_the_writer_moves_away_before_its_member_is_drained():
 def test_a_drain_is_waited_for_and_not_for_ever():
     draining = member(3, stage=Stage.DRAINING, since=50.0, sessions=4)
     assert "slot 3 (n3) is draining: 4 sessions" in decide(cluster(member(1), member(2), draining), AWAY).why
+    at_the_limit = member(3, stage=Stage.DRAINING, since=55.0, sessions=4)
+    assert isinstance(decide(cluster(member(1), member(2), at_the_limit), AWAY), Hold)
     late = member(3, stage=Stage.DRAINING, since=55.1, sessions=4)
     assert step_of(decide(cluster(member(1), member(2), late), AWAY)) == Exclude("svc", 40, "n3")
 
@@ -125,6 +134,26 @@ def test_a_node_without_a_member_is_kept_out_at_once():
     plan = decide(cluster(member(1), member(2)), AWAY)
     assert step_of(plan) == Exclude("svc", 40, "n3")
     assert vetoed(plan.steps[0], cluster(member(1), member(2)), AWAY) == ""
+
+
+def test_a_node_without_a_member_is_not_kept_out_over_a_rollout():
+    plan = decide(cluster(member(1), member(2), update_state="updating"), AWAY)
+    assert plan.why == "n3 is to be kept empty; a service update is updating; a write now would disturb it"
+
+
+def test_two_members_are_enough_to_empty_the_node_of_one():
+    seen = cluster(member(1), member(3, stage=Stage.DRAINED))
+    assert step_of(decide(seen, AWAY)) == Exclude("svc", 40, "n3")
+
+
+def test_a_node_that_is_kept_out_already_is_written_only_once():
+    seen = constrained(cluster(member(1), member(2)), "n3")
+    for memory in (AWAY, planning(away=("n3",), excluded=("n3",))):
+        assert decide(seen, memory).why.startswith("as wished")
+
+
+def test_a_constraint_that_is_not_there_is_not_taken_back():
+    assert decide(three_calm(), planning(excluded=("n3",))).why.startswith("as wished")
 
 
 @pytest.mark.parametrize(
@@ -190,6 +219,10 @@ def test_an_update_is_written_to_a_calm_cluster():
     assert step_of(decide(seen, planning(wanted=Wanted(option="--x=1")))) == UpdateService("svc", 40, "", "--x=1")
 
 
+def test_two_members_are_enough_for_an_update():
+    assert isinstance(step_of(decide(cluster(member(1), member(2)), planning(wanted=Wanted(image="member:2")))), UpdateService)
+
+
 def test_an_update_waits_for_a_calm_cluster_of_more_than_one():
     wants = planning(wanted=Wanted(image="member:2"))
     assert "slot 2 (n2) was not seen" in decide(cluster(member(1), unseen(2), member(3)), wants).why
@@ -232,8 +265,11 @@ def test_the_wished_member_becomes_the_writer():
     ids=["a donor", "draining", "not let in", "unseen"],
 )
 def test_a_member_that_cannot_be_the_writer_does_not_become_it_by_a_wish(third):
-    plan = decide(cluster(member(1), member(2), third), planning(wanted=Wanted(writer=3)))
+    seen, memory = cluster(member(1), member(2), third), planning(wanted=Wanted(writer=3))
+    plan = decide(seen, memory)
     assert not (isinstance(plan, Act) and isinstance(plan.steps[0], Appoint))
+    assert wanted_writer(seen, memory, avoid=()) is None
+    assert wanted_writer(three_calm(), memory, avoid=()) is not None
 
 
 def test_a_member_that_is_about_to_leave_does_not_become_the_writer_by_a_wish():

@@ -9,6 +9,7 @@ from builders import A, B, C, cluster, member, non_primary, position, remembered
 
 from galera_operator.core.model import Consent
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
+from galera_operator.core.position import Directory
 from galera_operator.core.runbook import OnFailure, Runbook, Stage
 from galera_operator.core.running import MAX_REQUESTS, NotRequested, abort, advance, answer, request
 from galera_operator.core.spec import BadWish, Wish
@@ -267,6 +268,37 @@ def test_the_same_run_is_not_asked_for_twice_while_it_is_on_its_way():
         request(turns.memory, asked(ASK))
 
 
+def test_the_same_runbook_for_something_else_may_wait_behind_it():
+    turns = Turns(SCALE, arguments={"replicas": "5"})
+    turns.turn()
+    memory = request(turns.memory, asked(SCALE, arguments={"replicas": "4"}))
+    assert [run.arguments for run in memory.planned.requests] == [{"replicas": "4"}]
+
+
+def test_what_only_waits_is_taken_off_by_an_abort():
+    memory = abort(request(remembered(), asked(ASK)), "bob@desk")
+    assert (memory.planned.run, memory.planned.requests) == (None, ())
+
+
+def test_a_run_of_an_unknown_runbook_does_not_wait_for_a_window():
+    turns = Turns(SCALE, arguments={"replicas": "5"})
+    turns.books = {}
+    assert turns.turn(closed="waits").state is RunState.FAILED
+
+
+def test_a_constraint_that_is_about_to_be_written_is_already_the_operator_s():
+    turns = Turns(EMPTY, arguments={"node": "n3"})
+    turns.turn()
+    turns.memory = replace(turns.memory, planned=replace(turns.memory.planned, excluded=("n3",)))
+    turns.turn(at=1.0)
+    assert turns.memory.planned.excluded == ("n3",)
+
+
+def test_the_last_words_of_a_run_are_those_of_its_last_stage():
+    assert Turns(ASK, answers_all=True).turn().note == "done: it was said"
+    assert Turns(SCALE, arguments={"replicas": "3"}).turn().note == "done"
+
+
 def test_a_newer_wish_takes_the_place_of_one_that_still_waits():
     memory = request(remembered(), asked(SCALE, arguments={"replicas": "5"}))
     memory = request(memory, asked(SCALE, arguments={"replicas": "2"}))
@@ -418,6 +450,24 @@ def test_a_copy_is_given_up_as_the_command_gives_it_up():
     turns = Turns(REPLACE, seen, arguments={"slot": "3"})
     assert "slot 3 (n3) is waiting" in turns.turn().note
     assert turns.memory.given_up == {3: B}
+
+
+def test_a_copy_that_serves_another_history_is_given_up_too():
+    turns = Turns(REPLACE, cluster(member(1), member(2), member(3, state_uuid=B)), arguments={"slot": "3"})
+    turns.turn()
+    assert turns.memory.given_up == {3: B}
+
+
+def test_a_copy_that_is_given_up_already_stays_so_and_one_that_is_gone_is_done():
+    turns = Turns(REPLACE, cluster(member(1), member(2), waiting(3, position(7, B))), arguments={"slot": "3"})
+    turns.memory = replace(turns.memory, given_up={3: B})
+    turns.turn()
+    assert turns.memory.given_up == {3: B}
+    for directory in (Directory.EMPTY, Directory.INCOMPLETE):
+        seen = cluster(member(1), member(2), waiting(3, directory=directory))
+        turns = Turns(REPLACE, seen, arguments={"slot": "3"})
+        assert turns.turn().state is RunState.RUNNING
+        assert turns.run.did
 
 
 def test_a_member_that_serves_has_nothing_to_give_up():

@@ -8,7 +8,7 @@ from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Memory, Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, SetWish, UpdateService
 from galera_operator.core.planned import exclusion
-from galera_operator.core.scaling import DRAIN_SLACK, obstacle, update_in_flight
+from galera_operator.core.scaling import DRAIN_SLACK, obstacle, restlessness, update_in_flight
 from galera_operator.core.traffic import may_write
 
 
@@ -19,15 +19,14 @@ def run_errand(seen: Snapshot, memory: Memory) -> Plan | None:
 
 def kept_away(seat: Seat, memory: Memory) -> bool:
     """True for a member that is to leave because its node is to be empty: it is not let in again, and is not the writer."""
-    return bool(seat.task.node) and seat.task.node in memory.planned.away
+    return seat.task.node in memory.planned.away
 
 
 def wanted_writer(seen: Snapshot, memory: Memory, avoid: Collection[int]) -> Seat | None:
     """The member that the run on its way wants for the writer, where it can be it now. `avoid`: slots about to leave."""
     wanted = memory.planned.wanted
-    seat = seen.seat(wanted.writer) if wanted and wanted.writer and memory.planned.active else None
-    able = seat and seat.slot not in avoid and may_write(seat) and seat.wsrep and seat.wsrep.is_synced
-    return seat if able else None
+    seat = seen.seat(wanted.writer) if wanted and memory.planned.active else None
+    return seat if seat and seat.slot not in avoid and may_write(seat) and restlessness(seat) is None else None
 
 
 def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
@@ -69,9 +68,10 @@ def vacate(seen: Snapshot, memory: Memory) -> Plan | None:
 def _take_off(seat: Seat, step: Exclude, seen: Snapshot) -> Plan:
     goal = f"{seat.task.node} is to be empty"
     blocked = obstacle(seen) or (f"{seat.title} is the only member" if _alone(seen) else None)
-    agent = seat.agent
-    if blocked or agent is None:
+    if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
+    agent = seat.agent
+    assert agent is not None, "obstacle() names whoever was not seen"
     seconds = seen.settings.drain_seconds(seen.service.stop_grace)
     match agent.stage:
         case Stage.DRAINED:

@@ -121,7 +121,7 @@ def _stages(seen: Snapshot, memory: Memory, book: Runbook, now: float) -> Memory
             return _over(memory, replace(run, state=RunState.DONE), f"done: {run.note}" if run.note else "done")
         stage = book.stages[run.stage]
         told = stage.told(run.arguments)
-        if stage.unless and not run.did and CONDITIONS[stage.unless].why_not(seen, memory, told) is None:
+        if stage.unless and CONDITIONS[stage.unless].why_not(seen, memory, told) is None:
             memory = _next(memory, run, now, f"stage {stage.name} is left out: {CONDITIONS[stage.unless].about}")
             continue
         deed = _deed(stage, Moment(seen, memory, run, told, now))
@@ -134,7 +134,7 @@ def _stages(seen: Snapshot, memory: Memory, book: Runbook, now: float) -> Memory
                     return _note(memory, replace(run, state=RunState.ASKING if asks else RunState.RUNNING), note)
             case Done(memory=changed, note=note):
                 memory = changed
-                run = replace(run, did=True, state=RunState.RUNNING, note=note or run.note)
+                run = replace(run, did=True, state=RunState.RUNNING, note=note)
                 why_not = CONDITIONS[stage.until].why_not(seen, memory, told) if stage.until else None
                 if why_not is None:
                     memory = _next(memory, run, now, run.note)

@@ -15,7 +15,6 @@ from galera_operator.core.consent import NO_DATA, objection, present_copy, repla
 from galera_operator.core.consent import history_of as history_of_seat
 from galera_operator.core.model import Consent, Memory, Snapshot
 from galera_operator.core.planned import Run, Wanted, exclusion
-from galera_operator.core.scaling import restlessness
 from galera_operator.core.spec import MAX_REPLICAS, MIN_REPLICAS, BadWish
 from galera_operator.core.traffic import believed_writer
 
@@ -121,14 +120,11 @@ def _bootstrap(moment: Moment) -> Deed:
 def _replace(moment: Moment) -> Deed:
     slot, seen, memory = int(moment.told["slot"]), moment.seen, moment.memory
     seat = seen.seat(slot)
-    if seat and seat.wsrep and seat.wsrep.is_primary and seat.wsrep.state_uuid == memory.uuid and not restlessness(seat):
-        return Done(memory, f"{seat.title} serves the recorded history already")
     history = history_of_seat(seat) if seat else None
-    if history is not None and memory.given_up.get(slot) == history:
-        return Done(memory)
-    joins = seat and seat.agent and (seat.agent.transfer or seat.agent.directory in NO_DATA)
-    if seat and joins and not seat.wsrep:
-        return Done(memory, f"{seat.title} joins by a full state transfer already")
+    if seat and seat.wsrep and seat.wsrep.is_primary and history == memory.uuid:
+        return Done(memory, f"{seat.title} serves the recorded history already")
+    if seat and seat.agent and history is None and seat.agent.directory in NO_DATA:
+        return Done(memory, f"{seat.title} holds no copy; it joins by a full state transfer")
     why_not = replace_objection(seen, memory, slot)
     if why_not or history is None:
         return Cannot(why_not or f"slot {slot} shows no copy")
