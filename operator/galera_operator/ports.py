@@ -82,6 +82,12 @@ class Members(Protocol):
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         """The database's own word, over SQL. Raises `Unreachable`, `LoginRefused`, or `Refused` for odd rows."""
 
+    def run_sql(self, address: str, token: str, statement: str) -> str:
+        """Run one statement as the operator's account; the first value of the first row, or how many rows it changed.
+
+        Raises `Unreachable`, or `Refused` with the database's reason.
+        """
+
     def send(self, address: str, token: str, command: Command) -> None:
         """Give an agent a command. Raises `Refused` with the agent's reason, or `Unreachable`."""
 

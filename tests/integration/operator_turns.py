@@ -59,6 +59,12 @@ class FixedSize:
     def set_label(self, service_id: str, version: int, label: str, value: str) -> None:
         raise NotImplementedError
 
+    def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
+        raise NotImplementedError
+
+    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+        raise NotImplementedError
+
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         raise NotImplementedError
 

@@ -83,6 +83,7 @@ class SmallWorld:
         self.constraints: list[str] = []
         self.schedules: tuple[Scheduled, ...] = ()
         self.labels_written = 0
+        self.statements: list[tuple[int, str]] = []
         self.history = A
         self.view = 1
         self.harm: list[str] = []
@@ -147,6 +148,9 @@ class SmallWorld:
         if not box.is_member:
             raise Unreachable("no SQL answer")
         return self._wsrep(box)
+
+    def run_sql(self, address: str, token: str, statement: str) -> str:
+        return self._fuse.around(lambda: self._run_sql(address, statement))
 
     def send(self, address: str, token: str, command: Command) -> None:
         self._fuse.around(lambda: self._obey(self._at(address), command))
@@ -292,6 +296,13 @@ class SmallWorld:
         newest = max((held.seqno for held in self.volumes.values()), default=-1)
         if not history and (start.seqno if start else -1) < newest:
             self.harm.append(f"{box.id} goes on from an older copy")
+
+    def _run_sql(self, address: str, statement: str) -> str:
+        box = self._at(address)
+        self.statements.append((box.slot, statement))
+        if "DENIED" in statement:
+            raise Refused("Access denied; you need (at least one of) the SUPER privilege(s) for this operation")
+        return "151"
 
     def _set_label(self, version: int, label: str, value: str) -> None:
         if version != self.version:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import JOINER, cluster, joined_but_not_admitted, member, pending, recipient, remembered, three_calm, unseen
+from builders import JOINER, cluster, joined_but_not_admitted, member, pending, recipient, remembered, three_calm, unseen, waiting
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
 from galera_operator.core.errand import wanted_writer
 from galera_operator.core.memory import intend
-from galera_operator.core.plan import Act, Appoint, DrainMember, Exclude, Hold, Page, SetWish, UpdateService
+from galera_operator.core.plan import Act, Appoint, DrainMember, Exclude, Hold, Page, RunSql, SetWish, UpdateService
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
 from galera_operator.core.spec import Wish
 from galera_operator.core.veto import broken_invariants
@@ -280,6 +280,38 @@ def test_a_member_that_is_about_to_leave_does_not_become_the_writer_by_a_wish():
 def test_the_wish_of_a_run_that_is_over_moves_no_writer():
     memory = planning(run=replace(RUN, state=RunState.DONE), wanted=Wanted(writer=3))
     assert decide(three_calm(), memory).why.startswith("as wished")
+
+
+# Statements
+
+
+def test_a_statement_is_run_on_the_member_that_was_chosen_and_once():
+    seen, memory = three_calm(), planning(wanted=Wanted(sql="SELECT 1", on=2))
+    plan = decide(seen, memory)
+    assert step_of(plan) == RunSql(2, "10.0.0.2", "SELECT 1")
+    assert vetoed(plan.steps[0], seen, memory) == ""
+    for told in (Wanted(sql="SELECT 1", on=2, said="1"), Wanted(sql="SELECT 1", on=2, fault="no")):
+        assert decide(seen, planning(wanted=told)).why.startswith("as wished")
+
+
+@pytest.mark.parametrize("second", [unseen(2), waiting(2)], ids=["unseen", "down"])
+def test_a_database_that_does_not_answer_is_waited_for(second):
+    plan = decide(cluster(member(1), second, member(3)), planning(wanted=Wanted(sql="SELECT 1", on=2)))
+    assert not isinstance(plan, Act) or not isinstance(plan.steps[0], RunSql)
+    gone = decide(three_calm(), planning(wanted=Wanted(sql="SELECT 1", on=9)))
+    assert gone.why == "runbook work waits: the database of slot 9 does not answer"
+
+
+def test_no_statement_is_run_that_no_run_asks_for():
+    step, wants = RunSql(2, "10.0.0.2", "SELECT 1"), Wanted(sql="SELECT 1", on=2)
+    for memory in (
+        planning(),
+        planning(run=None, wanted=wants),
+        planning(run=replace(RUN, state=RunState.DONE), wanted=wants),
+        planning(wanted=replace(wants, sql="SELECT 2")),
+        planning(wanted=replace(wants, on=3)),
+    ):
+        assert "that no run asks for" in vetoed(step, three_calm(), memory)
 
 
 # A run that failed

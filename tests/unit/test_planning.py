@@ -13,6 +13,7 @@ from small_world import NAME, SmallWorld
 from galera_operator.core.model import Memory
 from galera_operator.core.plan import Page
 from galera_operator.core.planned import Run, RunState
+from galera_operator.core.runbook import Runbook, Stage
 from galera_operator.core.running import request
 from galera_operator.core.spec import Wish
 from galera_operator.core.timetable import read_schedule, read_windows
@@ -165,3 +166,33 @@ def test_a_schedule_in_a_paused_cluster_is_not_lost_and_not_run(bench):
     assert memory.planned.run is None
     assert memory.planned.requests == ()
     assert Planning(BOOKS, lambda: MORNING + 500).turn(seen, memory).planned.run.by == "schedule day"
+
+
+ASKS = Runbook(
+    "asks",
+    "for the test",
+    False,
+    (),
+    (),
+    (),
+    (Stage("ask", "sql", {"member": "1", "statement": "SELECT 1", "expect": ""}),),
+    "d1",
+)
+DENIED = replace(ASKS, name="denied", stages=(Stage("ask", "sql", {"member": "1", "statement": "DENIED", "expect": ""}),))
+
+
+def test_a_statement_is_run_once_and_what_the_database_says_is_told(bench, log, monkeypatch):
+    monkeypatch.setitem(BOOKS, "asks", ASKS)
+    bench.ask_for("asks")
+    assert bench.until_over().state is RunState.DONE
+    assert bench.world.statements == [(1, "SELECT 1")]
+    assert any("runbook asks, done, stage end: done: slot 1 answered 151" in line for line in log)
+
+
+def test_a_statement_that_the_database_refuses_ends_the_run_with_its_words(bench, monkeypatch):
+    monkeypatch.setitem(BOOKS, "denied", DENIED)
+    bench.ask_for("denied")
+    ended = bench.until_over()
+    assert ended.state is RunState.FAILED
+    assert "slot 1 did not do it: Access denied" in ended.note
+    assert bench.world.statements == [(1, "DENIED")]

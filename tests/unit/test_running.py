@@ -11,7 +11,7 @@ from galera_operator.core.model import Consent
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
 from galera_operator.core.position import Directory
 from galera_operator.core.runbook import OnFailure, Runbook, Stage
-from galera_operator.core.running import MAX_REQUESTS, NotRequested, abort, advance, answer, request
+from galera_operator.core.running import MAX_REQUESTS, NotRequested, abort, advance, answer, heard, request
 from galera_operator.core.spec import BadWish, Wish
 
 NOW = 1_000_000.0
@@ -597,6 +597,66 @@ def test_a_writer_that_is_there_already_is_done():
 
 def test_a_slot_that_is_not_there_cannot_be_the_writer():
     assert "there is no slot 7; there are 1, 2, 3" in Turns(MOVE, arguments={"slot": "7"}).turn().note
+
+
+# Statements
+
+
+def sql(on: str = "2", expect: str = "") -> Runbook:
+    return book(Stage("ask", "sql", {"member": on, "statement": "SELECT 1", "expect": expect}))
+
+
+def test_a_statement_is_wanted_once_and_its_answer_ends_the_stage():
+    turns = Turns(sql())
+    assert turns.turn().note == "asks slot 2 (n2)"
+    assert turns.memory.planned.wanted == Wanted(sql="SELECT 1", on=2)
+    assert turns.turn(at=1.0).note == "asks slot 2"
+    turns.memory = heard(turns.memory, "1", "")
+    done = turns.turn(at=2.0)
+    assert (done.state, done.note) == (RunState.DONE, "done: slot 2 answered 1")
+    assert turns.memory.planned.wanted is None
+
+
+def test_the_writer_is_asked_where_the_runbook_says_so():
+    turns = Turns(sql("writer"), led_by("db.3", "db.3", "db.3"))
+    turns.turn()
+    assert turns.memory.planned.wanted.on == 3
+
+
+def test_an_answer_that_is_not_expected_or_a_refusal_ends_the_run():
+    for expect, said, fault, words in (
+        ("2", "1", "", "slot 2 answered 1, expected is 2: SELECT 1"),
+        ("", "", "no privilege", "slot 2 did not do it: no privilege"),
+    ):
+        turns = Turns(sql(expect=expect))
+        turns.turn()
+        turns.memory = heard(turns.memory, said, fault)
+        ended = turns.turn(at=1.0)
+        assert (ended.state, ended.note) == (RunState.FAILED, f"stage ask: {words}")
+
+
+def test_an_answer_that_is_expected_will_do():
+    turns = Turns(sql(expect="1"))
+    turns.turn()
+    turns.memory = heard(turns.memory, "1", "")
+    assert turns.turn(at=1.0).state is RunState.DONE
+
+
+@pytest.mark.parametrize(("on", "words"), [("7", "there is no slot 7"), ("everybody", "'everybody' is no member")])
+def test_a_member_that_is_not_there_cannot_be_asked(on, words):
+    assert words in Turns(sql(on)).turn().note
+
+
+def test_a_cluster_without_a_writer_has_none_to_ask():
+    assert "there is no writer" in Turns(sql("writer"), led_by("", "", "")).turn().note
+
+
+def test_an_answer_that_nobody_waits_for_changes_nothing():
+    memory = remembered()
+    assert heard(memory, "1", "") is memory
+    running = Turns(SCALE, arguments={"replicas": "5"})
+    running.turn()
+    assert heard(running.memory, "1", "") is running.memory
 
 
 def test_serving_means_the_recorded_history():

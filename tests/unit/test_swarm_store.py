@@ -82,7 +82,7 @@ RUN = Run(
 PLANNED = Planned(
     run=RUN,
     requests=(replace(RUN, runbook="scale", state=RunState.WAITING),),
-    wanted=Wanted(3, "member:2", "--x=1", 5, 2),
+    wanted=Wanted(3, "member:2", "--x=1", 5, 2, "SELECT 1", 2, "1", "no"),
     fired={"day": Fired("0 8 * * * -> 5", 1767254400.0)},
     away=("n3",),
     excluded=("n3", "n4"),

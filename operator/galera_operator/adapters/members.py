@@ -19,5 +19,8 @@ class RealMembers:
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         return self._sql.wsrep(address, token, members)
 
+    def run_sql(self, address: str, token: str, statement: str) -> str:
+        return self._sql.run(address, token, statement)
+
     def send(self, address: str, token: str, command: Command) -> None:
         agent_client.send(address, token, command)

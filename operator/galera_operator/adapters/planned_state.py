@@ -36,6 +36,10 @@ class _Wanted(_Strict):
     option: str = ""
     force: int = Field(0, ge=0)
     writer: int = Field(0, ge=0)
+    sql: str = ""
+    on: int = Field(0, ge=0)
+    said: str = ""
+    fault: str = ""
 
 
 class _Fired(_Strict):

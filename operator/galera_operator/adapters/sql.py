@@ -18,6 +18,8 @@ TIMEOUT = 2
 """Seconds for each of connect, read and write. pymysql's read_timeout has no default: it would wait for ever."""
 
 _QUERY = f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in STATUS_NAMES)})"
+_NO_ANSWER = {2003, 2006, 2013, 1045}
+"""Not connected, gone away, lost, login refused: nothing is known of the statement itself."""
 _ACCESS_DENIED = {1044, 1045, 1698}
 
 
@@ -48,6 +50,26 @@ class SqlPoll:
         with self._lock:
             self._connections[key] = connection
         return found
+
+    def run(self, address: str, token: str, statement: str) -> str:
+        """`ports.Members.run_sql`, over a connection of its own: what the statement sets in its session ends with it."""
+        connection = None
+        try:
+            connection = self._connect(address, token)
+            with connection.cursor() as cursor:
+                changed = cursor.execute(statement)
+                row = cursor.fetchone()
+        except pymysql.MySQLError as error:
+            explained = _explain(address, error)
+            words = error.args[1] if len(error.args) > 1 else type(error).__name__
+            if isinstance(error, pymysql.err.OperationalError) and error.args[0] in _NO_ANSWER:
+                raise explained from None
+            raise Refused(f"{address}: {words}") from None
+        except OSError as error:
+            raise _explain(address, error) from None
+        finally:
+            _close(connection)
+        return str(row[0]) if row else f"{changed} rows"
 
     def forget_others(self, addresses: Sequence[str]) -> None:
         """Close the connections to addresses that are not members any more."""

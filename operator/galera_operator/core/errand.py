@@ -6,8 +6,8 @@ from collections.abc import Collection
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.model import Memory, Seat, Snapshot
-from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, SetWish, UpdateService
-from galera_operator.core.planned import exclusion
+from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, RunSql, SetWish, UpdateService
+from galera_operator.core.planned import Run, Wanted, exclusion
 from galera_operator.core.scaling import DRAIN_SLACK, obstacle, restlessness, update_in_flight
 from galera_operator.core.traffic import may_write
 
@@ -34,6 +34,8 @@ def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
     wanted, run, service = memory.planned.wanted, memory.planned.active, seen.service
     if wanted is None or run is None or wanted.writer:
         return None
+    if wanted.sql:
+        return _ask_database(wanted, run, seen)
     rollout = update_in_flight(service)
     if rollout:
         return Hold(f"{run.title} waits: {rollout}", SOON)
@@ -47,6 +49,15 @@ def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
         return Hold(f"{run.title} waits: {blocked}", SOON)
     change = UpdateService(service.id, service.version, wanted.image, wanted.option, wanted.force)
     return Act((change,), f"{run.title}, asked for by {run.by}: Swarm rolls it out one member at a time")
+
+
+def _ask_database(wanted: Wanted, run: Run, seen: Snapshot) -> Plan | None:
+    seat = seen.seat(wanted.on)
+    if wanted.said or wanted.fault:
+        return None
+    if seat is None or seat.wsrep is None:
+        return Hold(f"{run.title} waits: the database of slot {wanted.on} does not answer", SOON)
+    return Act((RunSql(seat.slot, seat.task.address, wanted.sql),), f"{run.title}, asked for by {run.by}: {wanted.sql}")
 
 
 def vacate(seen: Snapshot, memory: Memory) -> Plan | None:

@@ -182,6 +182,18 @@ class UpdateService:
         return f"update the service to {self.image or self.option or 'new tasks'}"
 
 
+@dataclass(frozen=True, slots=True)
+class RunSql:
+    """Run one statement on this member, for a runbook, as the operator's own account and with no more privileges than it has."""
+
+    slot: int
+    address: str
+    statement: str
+
+    def __str__(self) -> str:
+        return f"ask slot {self.slot}: {self.statement}"
+
+
 Step = (
     Bootstrap
     | FormPrimary
@@ -194,6 +206,7 @@ Step = (
     | SetWish
     | Exclude
     | UpdateService
+    | RunSql
 )
 
 
@@ -232,3 +245,8 @@ Plan = Act | Hold | Page
 def forms_primary(plan: Plan) -> bool:
     """True when a step of the plan makes a Primary component: that needs an epoch of its own."""
     return isinstance(plan, Act) and any(isinstance(step, Bootstrap | FormPrimary) for step in plan.steps)
+
+
+def asks_database(plan: Plan) -> bool:
+    """True when the plan is a statement for a member: its answer is what comes of it."""
+    return isinstance(plan, Act) and any(isinstance(step, RunSql) for step in plan.steps)

@@ -69,6 +69,8 @@ class Wanted:
         option: a server option as ``--name=value``; empty: nothing about it.
         force: the ForceUpdate counter under which every task is a new one; 0: nothing about it.
         writer: the slot that is to be the writer; 0: nothing about it.
+        sql: a statement for the member in slot `on`; empty: none.
+        said, fault: what the database answered to it, or why it was not done; both empty: not asked yet.
     """
 
     replicas: int = 0
@@ -76,6 +78,10 @@ class Wanted:
     option: str = ""
     force: int = 0
     writer: int = 0
+    sql: str = ""
+    on: int = 0
+    said: str = ""
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,14 @@ def answer(memory: Memory, word: str, more: Mapping[str, str]) -> Memory:
     return replace(memory, planned=replace(memory.planned, run=told))
 
 
+def heard(memory: Memory, said: str, fault: str) -> Memory:
+    """The memory after a database has answered the run on its way, or has refused to."""
+    wanted = memory.planned.wanted
+    if wanted is None or not wanted.sql:
+        return memory
+    return replace(memory, planned=replace(memory.planned, wanted=replace(wanted, said=said, fault=fault)))
+
+
 def advance(seen: Snapshot, memory: Memory, books: Mapping[str, Runbook], now: float, closed: str = "") -> Memory:
     """Move planned work on by one turn.
 

@@ -182,6 +182,25 @@ def _move_writer(moment: Moment) -> Deed:
     return Under(moment.planned(wanted=Wanted(writer=slot)), f"{seat.title} is to be the writer")
 
 
+def _sql(moment: Moment) -> Deed:
+    on, statement, wanted = moment.told["member"], moment.told["statement"], moment.memory.planned.wanted
+    if wanted and wanted.said:
+        expected = moment.told["expect"]
+        if expected and wanted.said != expected:
+            return Cannot(f"slot {wanted.on} answered {wanted.said}, expected is {expected}: {statement}")
+        return Done(moment.planned(wanted=None), f"slot {wanted.on} answered {wanted.said}")
+    if wanted and wanted.fault:
+        return Cannot(f"slot {wanted.on} did not do it: {wanted.fault}")
+    if wanted:
+        return Under(moment.memory, f"asks slot {wanted.on}")
+    if on != "writer" and not on.isdigit():
+        return Cannot(f"{on!r} is no member; it takes writer or a slot's number")
+    seat = believed_writer(moment.seen) if on == "writer" else moment.seen.seat(int(on))
+    if seat is None:
+        return Cannot(f"there is no {on if on == 'writer' else f'slot {on}'}")
+    return Under(moment.planned(wanted=Wanted(sql=statement, on=seat.slot)), f"asks {seat.title}")
+
+
 def _rollout_fault(moment: Moment) -> Cannot | None:
     if moment.seen.service.one_at_a_time:
         return None
@@ -203,6 +222,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("set-option", "set a server option in the service's command", _set_option, ("option", "value")),
         Verb("restart", "have Swarm make every task anew, one member at a time", _restart),
         Verb("move-writer", "make the member in this slot the writer", _move_writer, ("slot",)),
+        Verb("sql", "run a statement on one member, the writer or a slot", _sql, ("member", "statement", "expect")),
         Verb("wait", "let so many seconds pass", _wait, ("seconds",)),
         Verb("ask", "ask a person, and go on only after a yes", _ask, ("question",)),
         Verb("notify", "say something in the log", _notify, ("text",)),

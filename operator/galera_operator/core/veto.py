@@ -20,6 +20,7 @@ from galera_operator.core.plan import (
     Plan,
     Recipient,
     Resize,
+    RunSql,
     SetWish,
     Step,
     StopMember,
@@ -64,6 +65,10 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
             return _exclude(step, seen, memory)
         case UpdateService():
             return _update_service(step, seen, memory)
+        case RunSql():
+            wanted = memory.planned.wanted
+            asked_for = memory.planned.active and wanted and (wanted.sql, wanted.on) == (step.statement, step.slot)
+            return [] if asked_for else [f"a statement on slot {step.slot} that no run asks for"]
 
 
 def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:

@@ -17,6 +17,7 @@ from galera_operator.core.plan import (
     Invite,
     Recipient,
     Resize,
+    RunSql,
     SetWish,
     Step,
     StopMember,
@@ -34,6 +35,8 @@ class Outcome:
 
     step: str
     fault: str = ""
+    said: str = ""
+    """What a database answered, where it was asked something."""
 
 
 def carry_out(plan: Act, engine: Engine, members: Members, token: str, epoch: int) -> tuple[Outcome, ...]:
@@ -41,15 +44,15 @@ def carry_out(plan: Act, engine: Engine, members: Members, token: str, epoch: in
     done: list[Outcome] = []
     for step in plan.steps:
         try:
-            _do(step, engine, members, token, epoch)
+            said = _do(step, engine, members, token, epoch)
         except (Conflict, Refused, Unreachable) as error:
             done.append(Outcome(str(step), str(error)))
             break
-        done.append(Outcome(str(step)))
+        done.append(Outcome(str(step), said=said))
     return tuple(done)
 
 
-def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) -> None:
+def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) -> str:
     match step:
         case Bootstrap():
             _fence(step.fence, members, token, epoch)
@@ -77,6 +80,9 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
             engine.constrain(step.service_id, step.version, exclusion(step.node), back=step.back)
         case UpdateService():
             engine.update_tasks(step.service_id, step.version, step.image, step.option, step.force)
+        case RunSql():
+            return members.run_sql(step.address, token, step.statement)
+    return ""
 
 
 def _fence(others: tuple[Recipient, ...], members: Members, token: str, epoch: int) -> None:

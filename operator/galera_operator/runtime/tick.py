@@ -12,8 +12,9 @@ from loguru import logger
 from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import intend, remember
-from galera_operator.core.plan import Act, Hold, Page, Plan, forms_primary
+from galera_operator.core.plan import Act, Hold, Page, Plan, asks_database, forms_primary
 from galera_operator.core.runbook import answering
+from galera_operator.core.running import heard
 from galera_operator.core.veto import broken_invariants
 from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
 from galera_operator.runtime.act import Outcome, carry_out
@@ -72,7 +73,8 @@ class ClusterTick:
         if broken:
             plan = Page("vetoed", f"a plan was vetoed: {'; '.join(broken)}; it was: {plan.why}", "Report this as a bug.")
         keep = self._lease.advance if forms_primary(plan) else self._lease.remember
-        keep(intend(memory, plan), world.clock())
+        intended = intend(memory, plan)
+        keep(intended, world.clock())
         news = plan.why != self._said
         self._say(plan)
         outcomes: tuple[Outcome, ...] = ()
@@ -83,6 +85,8 @@ class ClusterTick:
                     logger.warning("{}: not done: {}: {}", self._name, outcome.step, outcome.fault)
                 else:
                     logger.info("{}: done: {}", self._name, outcome.step)
+            if asks_database(plan):
+                self._lease.remember(heard(intended, outcomes[-1].said, outcomes[-1].fault), world.clock())
         if news or outcomes:
             world.journal.write(seen, memory, plan, outcomes, self._lease.epoch)
         return plan
