@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import A, B, C, cluster, member, non_primary, position, remembered, three_calm, unseen, waiting
+from builders import A, B, C, cluster, decided, member, non_primary, position, remembered, three_calm, unseen, waiting
 
 from galera_operator.core.model import Consent
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
@@ -99,7 +99,15 @@ def test_a_stage_that_is_not_done_in_time_ends_the_run_and_calls_a_person_where_
     assert turns.memory.planned.wanted is None, "nothing of a run that is over is wanted"
 
 
+def test_every_number_that_a_cluster_may_have_can_be_wished():
+    for replicas in (1, 9):
+        turns = Turns(SCALE, arguments={"replicas": str(replicas)})
+        turns.turn()
+        assert turns.memory.planned.wanted == Wanted(replicas=replicas)
+
+
 def test_a_number_that_no_cluster_may_have_cannot_be_done():
+    assert "'five' is not a number of members" in Turns(SCALE, arguments={"replicas": "five"}).turn().note
     assert "'0' is not a number of members" in Turns(SCALE, arguments={"replicas": "0"}).turn().note
     assert "'10' is not a number of members" in Turns(SCALE, arguments={"replicas": "10"}).turn().note
 
@@ -378,6 +386,13 @@ def test_the_node_of_the_only_member_cannot_be_emptied():
     assert "is the only member; scale up first" in Turns(EMPTY, cluster(member(1)), arguments={"node": "n1"}).turn().note
 
 
+def test_two_members_are_enough_and_a_node_without_a_member_can_be_emptied_beside_one():
+    for seen, node in ((cluster(member(1), member(2)), "n1"), (cluster(member(1)), "n9")):
+        turns = Turns(EMPTY, seen, arguments={"node": node})
+        turns.turn()
+        assert turns.memory.planned.away == (node,)
+
+
 def test_a_node_with_two_members_cannot_be_emptied_by_one_constraint():
     crowded = cluster(member(1), member(2, node="n1"), member(3))
     assert "2 members run on n1" in Turns(EMPTY, crowded, arguments={"node": "n1"}).turn().note
@@ -435,6 +450,14 @@ def test_no_consent_is_recorded_while_somebody_serves():
     assert turns.memory.consent is None
 
 
+def test_a_consent_that_is_recorded_already_is_not_written_over():
+    seen = cluster(waiting(1, position(90)), unseen(2))
+    turns = Turns(GO_ON, seen, remembered(ledger={1: 90, 2: 95}), arguments={"from_slot": "1", "lost": "2"})
+    turns.memory = replace(turns.memory, consent=decided(1, position(90), 2))
+    turns.turn()
+    assert turns.memory.consent == decided(1, position(90), 2)
+
+
 def test_a_consent_of_a_living_member_that_is_not_primary_is_possible():
     seen = cluster(non_primary(1), unseen(2), unseen(3))
     turns = Turns(GO_ON, seen, remembered(ledger={1: 100, 2: 100}), arguments={"from_slot": "1", "lost": "2,3"})
@@ -474,6 +497,17 @@ def test_a_member_that_serves_has_nothing_to_give_up():
     turns = Turns(REPLACE, arguments={"slot": "3"})
     assert turns.turn().state is RunState.DONE
     assert turns.memory.given_up == {}
+
+
+def test_a_member_that_was_not_seen_shows_nothing_to_give_up():
+    turns = Turns(REPLACE, cluster(member(1), member(2), unseen(3)), arguments={"slot": "3"})
+    assert "slot 3 (n3) shows no copy" in turns.turn().note
+
+
+def test_a_member_of_the_recorded_history_that_serves_nobody_can_be_given_up():
+    turns = Turns(REPLACE, cluster(member(1), member(2), non_primary(3)), arguments={"slot": "3"})
+    turns.turn()
+    assert turns.memory.given_up == {3: A}
 
 
 def test_the_only_copy_is_not_given_up():
@@ -518,19 +552,29 @@ def test_an_update_in_flight_is_not_over_although_every_task_is_new():
 
 def test_an_image_with_its_digest_is_the_image_that_was_asked_for():
     image = "member:2@sha256:" + "0" * 64
-    assert Turns(UPDATE, running_image(image), arguments={"image": "member:2"}).turn().state is RunState.DONE
+    for asked_for in ("member:2", image):
+        assert Turns(UPDATE, running_image(image), arguments={"image": asked_for}).turn().state is RunState.DONE
 
 
 def test_a_service_that_would_stop_several_members_at_once_is_not_updated():
-    turns = Turns(UPDATE, running_image("member:1", one_at_a_time=False), arguments={"image": "member:2"})
-    assert "would stop several members at once" in turns.turn().note
-    assert turns.memory.planned.wanted is None
+    for update, told in (
+        (UPDATE, {"image": "member:2"}),
+        (OPTION, {"option": "max_connections", "value": "200"}),
+        (book(Stage("restart", "restart")), {}),
+    ):
+        turns = Turns(update, running_image("member:1", one_at_a_time=False), arguments=told)
+        assert "would stop several members at once" in turns.turn().note
+        assert turns.memory.planned.wanted is None
 
 
 def test_an_option_is_wanted_as_mariadbd_takes_it():
     turns = Turns(OPTION, running_image("member:1"), arguments={"option": "max_connections", "value": "200"})
     turns.turn()
     assert turns.memory.planned.wanted == Wanted(option="--max_connections=200")
+    args = ("--max_connections=200",)
+    seats = [member(slot, image="member:1", args=args) for slot in (1, 2, 3)]
+    turns.seen = replace(cluster(*seats), service=replace(turns.seen.service, args=args))
+    assert turns.turn(at=1.0).state is RunState.DONE
 
 
 RESTART = book(Stage("restart", "restart", until="updated"))

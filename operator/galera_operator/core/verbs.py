@@ -83,7 +83,7 @@ def _empty_node(moment: Moment) -> Deed:
     there = [seat for seat in seen.seats if seat.task.node == node]
     if len(there) > 1:
         return Cannot(f"{len(there)} members run on {node}; a constraint would take them all, so move all but one first")
-    if there and len(seen.seats) < 2 and node not in planned.excluded:
+    if there and len(seen.seats) < 2:
         return Cannot(f"{there[0].title} is the only member; scale up first")
     away = tuple(sorted({*planned.away, node}))
     if exclusion(node) in seen.service.constraints:
@@ -94,14 +94,14 @@ def _empty_node(moment: Moment) -> Deed:
 def _open_node(moment: Moment) -> Deed:
     node, planned = moment.told["node"], moment.memory.planned
     memory = moment.planned(away=tuple(other for other in planned.away if other != node))
-    if node in planned.excluded and exclusion(node) in moment.seen.service.constraints:
+    if node in planned.excluded:
         return Under(memory, f"opens {node} again")
     return Done(memory)
 
 
 def _bootstrap(moment: Moment) -> Deed:
     seen, memory, told = moment.seen, moment.memory, moment.told
-    if memory.consent or any(seat.wsrep and seat.wsrep.answers_queries for seat in seen.primaries):
+    if memory.consent or seen.primaries:
         return Done(memory)
     if not told["slot"]:
         return Cannot("which slot to go on from was not said: answer with --set from_slot=N --set accept_loss_of=M")
@@ -126,8 +126,9 @@ def _replace(moment: Moment) -> Deed:
     if seat and seat.agent and history is None and seat.agent.directory in NO_DATA:
         return Done(memory, f"{seat.title} holds no copy; it joins by a full state transfer")
     why_not = replace_objection(seen, memory, slot)
-    if why_not or history is None:
-        return Cannot(why_not or f"slot {slot} shows no copy")
+    if why_not:
+        return Cannot(why_not)
+    assert history is not None, "replace_objection() has checked it"
     return Done(replace(memory, given_up={**memory.given_up, slot: history}), f"the copy of slot {slot} is given up")
 
 
@@ -166,9 +167,9 @@ def _set_option(moment: Moment) -> Deed:
 def _restart(moment: Moment) -> Deed:
     """Swarm's counter tells whether it was done: what is wanted was stored before it was written."""
     service, wanted = moment.seen.service, moment.memory.planned.wanted
-    if wanted and wanted.force and service.force >= wanted.force:
+    if wanted and service.force >= wanted.force:
         return Done(moment.planned(wanted=None))
-    wanted = wanted if wanted and wanted.force else Wanted(force=service.force + 1)
+    wanted = wanted or Wanted(force=service.force + 1)
     return _rollout_fault(moment) or Under(moment.planned(wanted=wanted), "has every member restarted")
 
 
