@@ -28,7 +28,7 @@ from galera_operator.core.plan import Act
 from galera_operator.ports import Conflict, Record
 
 main = import_module("galera_operator.cli.main")
-output = import_module("galera_operator.cli.output")
+looking = import_module("galera_operator.cli.looking")
 
 NAME = "shop_db"
 SURE = "Whoever was not seen must not run any more: if it does, two clusters take writes. Make sure of it first."
@@ -236,7 +236,7 @@ def run(monkeypatch):
         def open_lookout():
             yield lookout
 
-        monkeypatch.setattr(output, "open_lookout", open_lookout)
+        monkeypatch.setattr(looking, "open_lookout", open_lookout)
         return CliRunner().invoke(main.app, [*arguments], input=answer)
 
     return on

@@ -24,7 +24,7 @@ from galera_operator.runtime.runbooks import load, shipped
 NAME = "shop_db"
 BOOKS = load()
 main = import_module("galera_operator.cli.main")
-output = import_module("galera_operator.cli.output")
+looking = import_module("galera_operator.cli.looking")
 commands = import_module("galera_operator.cli.runbook_commands")
 
 
@@ -61,7 +61,7 @@ def run(monkeypatch, eyes):
         def open_lookout():
             yield eyes
 
-        monkeypatch.setattr(output, "open_lookout", open_lookout)
+        monkeypatch.setattr(looking, "open_lookout", open_lookout)
         monkeypatch.setattr(commands, "POLL", 0.0)
         if eyes.operator:
             load_record = eyes.store.load

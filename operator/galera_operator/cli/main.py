@@ -19,8 +19,9 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
+from galera_operator.cli.looking import looking
 from galera_operator.cli.lookout import Lookout
-from galera_operator.cli.output import AsJson, Service, fail, looking, out
+from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.cli.present import as_json, as_table
 from galera_operator.cli.runbook_commands import app as runbooks
 from galera_operator.cli.sandbox_commands import app as sandbox

@@ -14,8 +14,9 @@ from typing import Annotated, Any
 import typer
 
 from galera_operator.cli.consent_commands import NotAllowed, person, write_over
+from galera_operator.cli.looking import looking
 from galera_operator.cli.lookout import Lookout
-from galera_operator.cli.output import AsJson, Service, fail, looking, out
+from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.core.conditions import CONDITIONS
 from galera_operator.core.decide import decide
 from galera_operator.core.model import Memory
