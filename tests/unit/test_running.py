@@ -504,6 +504,13 @@ def test_a_member_that_was_not_seen_shows_nothing_to_give_up():
     assert "slot 3 (n3) shows no copy" in turns.turn().note
 
 
+def test_a_copy_whose_history_cannot_be_told_is_not_given_up_and_not_taken_for_gone():
+    seen = cluster(member(1), member(2), waiting(3, directory=Directory.USABLE))
+    turns = Turns(REPLACE, seen, arguments={"slot": "3"})
+    assert "slot 3 (n3) shows no copy" in turns.turn().note
+    assert not turns.run.did
+
+
 def test_a_member_of_the_recorded_history_that_serves_nobody_can_be_given_up():
     turns = Turns(REPLACE, cluster(member(1), member(2), non_primary(3)), arguments={"slot": "3"})
     turns.turn()

@@ -41,9 +41,8 @@ def unsettled(seen: Snapshot) -> str | None:
             return f"{seat.title} {restless}"
         if seat.agent and seat.agent.stage is not Stage.RUNNING:
             return f"{seat.title} is {seat.agent.stage}"
-        if seat.wsrep and seat.wsrep.cluster_size != seen.wanted:
-            return f"{seat.title} sees {seat.wsrep.cluster_size} members"
-    return None
+    other = next((seat for seat in seen.live if seat.wsrep and seat.wsrep.cluster_size != seen.wanted), None)
+    return f"{other.title} sees {other.wsrep.cluster_size} members" if other and other.wsrep else None
 
 
 def _settled(seen: Snapshot, _memory: Memory, _told: Told) -> str | None:

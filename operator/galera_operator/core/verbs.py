@@ -123,7 +123,7 @@ def _replace(moment: Moment) -> Deed:
     history = history_of_seat(seat) if seat else None
     if seat and seat.wsrep and seat.wsrep.is_primary and history == memory.uuid:
         return Done(memory, f"{seat.title} serves the recorded history already")
-    if seat and seat.agent and history is None and seat.agent.directory in NO_DATA:
+    if seat and seat.agent and seat.agent.directory in NO_DATA:
         return Done(memory, f"{seat.title} holds no copy; it joins by a full state transfer")
     why_not = replace_objection(seen, memory, slot)
     if why_not:
@@ -169,8 +169,8 @@ def _restart(moment: Moment) -> Deed:
     service, wanted = moment.seen.service, moment.memory.planned.wanted
     if wanted and service.force >= wanted.force:
         return Done(moment.planned(wanted=None))
-    wanted = wanted or Wanted(force=service.force + 1)
-    return _rollout_fault(moment) or Under(moment.planned(wanted=wanted), "has every member restarted")
+    again = Wanted(force=service.force + 1)
+    return _rollout_fault(moment) or Under(moment.planned(wanted=again), "has every member restarted")
 
 
 def _move_writer(moment: Moment) -> Deed:
