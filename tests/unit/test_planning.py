@@ -15,7 +15,7 @@ from galera_operator.core.plan import Page
 from galera_operator.core.planned import Run, RunState
 from galera_operator.core.runbook import Runbook, Stage
 from galera_operator.core.running import request
-from galera_operator.core.spec import Wish
+from galera_operator.core.spec import BadWish, Wish
 from galera_operator.core.timetable import read_schedule, read_windows
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
@@ -156,6 +156,14 @@ def test_planned_work_waits_for_its_window_and_says_so(bench):
     assert memory.planned.requests[0].note == "waits for the maintenance window: Sun 02:00-04:00"
     on_sunday = Planning(BOOKS, lambda: MORNING + 3 * 86400 - 5 * 3600)
     assert on_sunday.turn(seen, memory).planned.run.note == "empties n3"
+
+
+def test_a_schedule_is_not_forgotten_while_a_label_beside_it_cannot_be_read(bench):
+    seen = three_calm(wish=Wish(schedules=(read_schedule("day", "5 8 * * * -> 2"),)))
+    memory = Planning(BOOKS, lambda: MORNING).turn(seen, bench.memory)
+    broken = replace(seen, wish=BadWish("bad-label", "galera.replicas is 'x'", "correct it"))
+    memory = Planning(BOOKS, lambda: MORNING + 400).turn(broken, memory)
+    assert Planning(BOOKS, lambda: MORNING + 500).turn(seen, memory).planned.run.by == "schedule day"
 
 
 def test_a_schedule_in_a_paused_cluster_is_not_lost_and_not_run(bench):

@@ -180,8 +180,11 @@ def test_a_schedule_that_is_new_does_not_make_up_for_its_past():
 
 def test_a_schedule_that_was_changed_counts_from_its_change():
     memory, _ = at("2026-01-01 07:00", MORNING)
-    memory, _ = at("2026-01-01 12:00", read_schedule("morning", "0 9 * * * -> 4"), memory=memory)
+    changed = read_schedule("morning", "0 9 * * * -> 4")
+    memory, _ = at("2026-01-01 12:00", changed, memory=memory)
     assert sizes(memory) == []
+    memory, _ = at("2026-01-02 09:00", changed, memory=memory)
+    assert sizes(memory) == ["4"]
 
 
 def test_what_is_due_is_asked_for_once():
@@ -209,17 +212,32 @@ def test_missed_runs_are_told_and_run_once():
 
 def test_one_missed_run_is_told_too_and_one_in_time_is_not_called_missed():
     memory, _ = at("2026-01-01 07:00", MORNING)
-    _, late = at("2026-01-01 08:02", MORNING, memory=memory)
-    _, in_time = at("2026-01-01 08:01", MORNING, memory=memory)
+    _, late = at("2026-01-01 08:01:31", MORNING, memory=memory)
+    _, in_time = at("2026-01-01 08:01:30", MORNING, memory=memory)
     assert "missed its run of Thu 2026-01-01 08:00" in late[0]
     assert not any("missed" in sentence for sentence in in_time)
+
+
+def test_two_times_at_once_are_told_although_the_last_one_is_fresh():
+    often = read_schedule("often", "*/2 * * * * -> 4")
+    memory, _ = at("2026-01-01 07:59", often)
+    memory, said = at("2026-01-01 08:02", often, memory=memory)
+    assert said[0] == "schedule often missed 2 runs, the last one of Thu 2026-01-01 08:02 UTC; it runs once now"
+    assert sizes(memory) == ["4"]
+
+
+def test_a_runbook_is_not_overtaken_by_a_size():
+    work = read_schedule("work", "0 7 * * * -> runbook rolling-restart")
+    memory, _ = at("2026-01-01 06:00", MORNING, work)
+    memory, _ = at("2026-01-01 09:00", MORNING, work, memory=memory)
+    assert [run.runbook for run in memory.planned.requests] == ["rolling-restart", "scale"]
 
 
 def test_of_several_missed_sizes_only_the_latest_counts():
     memory, _ = at("2026-01-01 07:00", MORNING, EVENING)
     memory, said = at("2026-01-01 21:00", MORNING, EVENING, memory=memory)
     assert sizes(memory) == ["3"]
-    assert "schedule morning (0 8 * * * -> 5) is overtaken by schedule evening" in said
+    assert said[0] == "schedule morning missed Thu 2026-01-01 08:00 UTC; schedule evening has overtaken it"
     assert {name: fired.at for name, fired in memory.planned.fired.items()} == {
         "morning": moment("2026-01-01 08:00"),
         "evening": moment("2026-01-01 20:00"),

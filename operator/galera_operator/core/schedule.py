@@ -56,18 +56,17 @@ def fire(
         The memory, and what there is to say about it, one sentence each.
     """
     said: list[str] = []
-    sizes = [one for one in due if one.schedule.runbook == "scale"]
-    latest = max(sizes, key=lambda one: one.at, default=None)
+    latest = max((one for one in due if one.schedule.runbook == "scale"), key=lambda one: one.at, default=None)
     for one, fresh in sorted(zip(due, ids, strict=True), key=lambda pair: pair[0].at):
         schedule = one.schedule
         fired = {**memory.planned.fired, schedule.name: Fired(schedule.text, one.at)}
         memory = replace(memory, planned=replace(memory.planned, fired=fired))
+        if latest and schedule.runbook == "scale" and one is not latest:
+            said.append(f"schedule {schedule.name} missed {one.said}; schedule {latest.schedule.name} has overtaken it")
+            continue
         if one.times > 1 or now - one.at > LATE:
             times = "its run" if one.times == 1 else f"{one.times} runs, the last one"
             said.append(f"schedule {schedule.name} missed {times} of {one.said}; it runs once now")
-        if one in sizes and one is not latest and latest is not None:
-            said.append(f"schedule {schedule.name} ({schedule.text}) is overtaken by schedule {latest.schedule.name}")
-            continue
         memory = _ask_for(memory, one, books, fresh, now, said)
     return memory, said
 

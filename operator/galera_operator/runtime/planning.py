@@ -14,6 +14,7 @@ from galera_operator.core.planned import Run
 from galera_operator.core.runbook import Runbook
 from galera_operator.core.running import advance
 from galera_operator.core.schedule import fire, keep_baselines
+from galera_operator.core.spec import Wish
 from galera_operator.runtime.schedule import due, why_closed
 
 
@@ -28,7 +29,7 @@ class Planning:
         """The memory with all that is due asked for, and the run on its way moved on."""
         settings, now = seen.settings, self.wall()
         before = memory.planned.run
-        if not settings.pause:
+        if isinstance(seen.wish, Wish) and not settings.pause:  # what is not readable now is not forgotten for it
             schedules = settings.schedules
             memory = keep_baselines(memory, schedules, now)
             coming = due(schedules, memory, settings.timezone, now) if schedules else []
