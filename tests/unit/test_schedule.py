@@ -120,6 +120,17 @@ def test_what_is_no_schedule_is_refused(text):
         read_schedule("x", text)
 
 
+def test_what_has_no_arrow_is_refused_with_an_example():
+    with pytest.raises(ValueError, match=r"expected '0 8 \* \* 1-5 -> 5' or .* under a name of letters"):
+        read_schedule("x", "0 8 * * *")
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a.b", "x" * 41])
+def test_a_schedule_s_name_is_a_word(name):
+    with pytest.raises(ValueError, match="under a name of letters"):
+        read_schedule(name, "0 8 * * * -> 5")
+
+
 def test_windows_on_days_and_past_midnight():
     sunday, nights = read_windows("Sun 02:00-04:00, Mon-Fri 23:30-00:30")
     assert (sunday.days, sunday.start, sunday.end) == ((6,), 120, 240)
@@ -131,6 +142,15 @@ def test_windows_on_days_and_past_midnight():
     assert nights.is_open(5, 29)
     assert not nights.is_open(5, 30)
     assert not nights.is_open(0, 10), "the night before is Sunday's"
+    assert not nights.is_open(6, 23 * 60 + 30)
+
+
+def test_a_whole_day_can_be_written_in_two_ways():
+    for text in ("Sun 00:00-24:00", "Sun 00:00-00:00"):
+        (window,) = read_windows(text)
+        assert [window.is_open(6, minute) for minute in (0, 720, 1439)] == [True] * 3
+        assert not window.is_open(0, 0)
+        assert not window.is_open(5, 1439)
 
 
 def test_a_window_without_days_is_every_day_and_one_over_the_week_s_end_goes_around():
@@ -139,7 +159,18 @@ def test_a_window_without_days_is_every_day_and_one_over_the_week_s_end_goes_aro
 
 
 @pytest.mark.parametrize(
-    "text", ["", "Sun", "Sunday 02:00-04:00", "Sun 2-4", "Sun 24:00-25:00", "Sun 02:60-04:00", "Foo 02:00-04:00"]
+    "text",
+    [
+        "",
+        "Sun",
+        "Sunday 02:00-04:00",
+        "Sun 2-4",
+        "Sun 24:00-25:00",
+        "Sun 02:60-04:00",
+        "Foo 02:00-04:00",
+        "Mon-Foo 02:00-04:00",
+        "24:00-01:00",
+    ],
 )
 def test_what_is_no_window_is_refused(text):
     with pytest.raises(ValueError, match="is no window"):

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from galera_operator.core.cron import BadCron, Cron, read_cron
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_WINDOW = re.compile(r"(?:(?P<first>[a-z]{3})(?:-(?P<last>[a-z]{3}))?\s+)?(?P<from>\d\d:\d\d)-(?P<to>\d\d:\d\d)")
+_DAY = "|".join(_DAYS)
+_TIME = r"(?:[01]\d|2[0-3]):[0-5]\d"
+_WINDOW = re.compile(rf"(?:(?P<first>{_DAY})(?:-(?P<last>{_DAY}))?\s+)?(?P<start>{_TIME})-(?P<end>{_TIME}|24:00)")
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,40}")
 _RUNBOOK = re.compile(r"runbook\s+(?P<name>[a-z][a-z0-9-]*)(?P<told>(\s+[a-z_]+=\S*)*)")
 EXAMPLE = "'0 8 * * 1-5 -> 5' or '0 3 * * sun -> runbook rolling-restart'"
@@ -64,19 +66,18 @@ def read_windows(text: str) -> tuple[Window, ...]:
     windows = []
     for part in text.split(","):
         match = _WINDOW.fullmatch(part.strip().lower())
-        times = [_minute(match["from"]), _minute(match["to"])] if match else []
-        if match is None or None in times or not {match["first"] or "mon", match["last"] or "mon"} <= set(_DAYS):
+        if match is None:
             raise ValueError(f"{part.strip()!r} is no window")
-        first = _DAYS.index(match["first"]) if match["first"] else 0
-        last = _DAYS.index(match["last"]) if match["last"] else (first if match["first"] else 6)
+        first = _DAYS.index(match["first"] or "mon")
+        last = _DAYS.index(match["last"] or match["first"] or "sun")
         days = tuple((first + offset) % 7 for offset in range((last - first) % 7 + 1))
-        windows.append(Window(part.strip(), days, times[0] or 0, times[1] or 0))
+        windows.append(Window(part.strip(), days, _minutes(match["start"]), _minutes(match["end"])))
     return tuple(windows)
 
 
-def _minute(text: str) -> int | None:
-    hour, minute = (int(part) for part in text.split(":"))
-    return hour * 60 + minute if hour < 24 and minute < 60 else None
+def _minutes(text: str) -> int:
+    hour, minute = text.split(":")
+    return int(hour) * 60 + int(minute)
 
 
 def closed(windows: Sequence[Window], weekday: int, minute: int) -> str:
