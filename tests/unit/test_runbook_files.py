@@ -167,6 +167,21 @@ def test_parameters_are_checked_before_anything_is_asked_for():
         assert told(replicas=wrong)[1] == (f"replicas is {wrong!r}; expected a whole number from 1 to 9",)
 
 
+def test_the_limits_themselves_are_allowed():
+    assert told(replicas="1")[1] == told(replicas="9")[1] == ()
+    assert Parameter("it", Kind.INTEGER, "x").fault_in("1" * 9) is None
+
+
+def test_what_is_expected_names_the_limits_that_there_are():
+    def expected(**limits: int) -> str:
+        return Parameter("it", Kind.INTEGER, "x", None, **limits).expected
+
+    assert expected() == "a whole number"
+    assert expected(least=2) == "a whole number from 2"
+    assert expected(most=5) == "a whole number to 5"
+    assert expected(least=2, most=5) == "a whole number from 2 to 5"
+
+
 def test_a_parameter_that_is_missing_or_unknown_is_said():
     assert told()[1] == ("replicas is missing: how many members are wished (--set replicas=...; a whole number from 1 to 9)",)
     assert told(replicas="3", replica="4")[1] == ("scale has no parameter replica; it has replicas",)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from string import Formatter
+
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 class Kind(StrEnum):
@@ -48,14 +51,13 @@ class Parameter:
         numbers = value.split(",") if self.kind is Kind.SLOTS else [value]
         match self.kind:
             case Kind.INTEGER | Kind.SLOT | Kind.SLOTS:
-                least = self.least if self.least is not None or self.kind is Kind.INTEGER else 1
-                if not all(_is_number(number, least, self.most) for number in numbers):
-                    return f"{self.name} is {value!r}; expected {self.expected}"
-            case Kind.NODE if not value or not value.replace("-", "").replace(".", "").replace("_", "").isalnum():
-                return f"{self.name} is {value!r}; expected {self.expected}"
-            case _:
-                pass
-        return None
+                least = self.least if self.kind is Kind.INTEGER else 1
+                good = all(_is_number(number, least, self.most) for number in numbers)
+            case Kind.NODE:
+                good = _NODE.fullmatch(value) is not None
+            case Kind.TEXT:
+                good = True
+        return None if good else f"{self.name} is {value!r}; expected {self.expected}"
 
     @property
     def expected(self) -> str:
@@ -67,10 +69,10 @@ class Parameter:
                 return "slot numbers with commas between them"
             case Kind.NODE:
                 return "a node's host name, as docker node ls shows it"
-            case Kind.INTEGER if self.least is not None and self.most is not None:
-                return f"a whole number from {self.least} to {self.most}"
             case Kind.INTEGER:
-                return "a whole number"
+                least = "" if self.least is None else f" from {self.least}"
+                most = "" if self.most is None else f" to {self.most}"
+                return f"a whole number{least}{most}"
             case _:
                 return "text"
 
