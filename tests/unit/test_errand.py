@@ -74,7 +74,10 @@ def test_no_label_is_written_that_no_run_asks_for():
 def test_no_label_is_written_over_another_version_or_a_rollout_or_beyond_the_limits():
     memory = planning(wanted=Wanted(replicas=5))
     assert "another version" in vetoed(SetWish("svc", 39, 5), three_calm(), memory)
-    assert "in flight" in vetoed(SetWish("svc", 40, 5), three_calm(update_state="paused"), memory)
+    for state in ("updating", "paused", "rollback_started", "rollback_paused"):
+        assert "in flight" in vetoed(SetWish("svc", 40, 5), three_calm(update_state=state), memory)
+    for replicas in (1, 9):
+        assert vetoed(SetWish("svc", 40, replicas), three_calm(), planning(wanted=Wanted(replicas=replicas))) == ""
     assert vetoed(SetWish("svc", 40, 0), three_calm(), planning(wanted=Wanted(replicas=0))) != ""
     assert vetoed(SetWish("svc", 40, 10), three_calm(), planning(wanted=Wanted(replicas=10))) != ""
 
@@ -232,6 +235,7 @@ def test_an_update_waits_for_a_calm_cluster_of_more_than_one():
 def test_the_veto_knows_that_any_member_may_be_the_first_to_leave():
     step, wants = UpdateService("svc", 40, "member:2"), planning(wanted=Wanted(image="member:2"))
     assert "no run asks for" in vetoed(step, three_calm(), planning())
+    assert "no run asks for" in vetoed(step, three_calm(), planning(run=None, wanted=Wanted(image="member:2")))
     assert "no run asks for" in vetoed(replace(step, image="other"), three_calm(), wants)
     assert "no run asks for" in vetoed(replace(step, option="--x=1"), three_calm(), wants)
     assert "another version" in vetoed(replace(step, version=39), three_calm(), wants)

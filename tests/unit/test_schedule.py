@@ -264,6 +264,13 @@ def test_a_runbook_is_not_overtaken_by_a_size():
     assert [run.runbook for run in memory.planned.requests] == ["rolling-restart", "scale"]
 
 
+def test_a_size_is_not_overtaken_by_a_runbook():
+    work = read_schedule("work", "30 8 * * * -> runbook rolling-restart")
+    memory, _ = at("2026-01-01 06:00", MORNING, work)
+    memory, _ = at("2026-01-01 09:00", MORNING, work, memory=memory)
+    assert [run.runbook for run in memory.planned.requests] == ["scale", "rolling-restart"]
+
+
 def test_of_several_missed_sizes_only_the_latest_counts():
     memory, _ = at("2026-01-01 07:00", MORNING, EVENING)
     memory, said = at("2026-01-01 21:00", MORNING, EVENING, memory=memory)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.doubt import data_in_doubt
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Live, Memory, Snapshot
 from galera_operator.core.scaling import restlessness, update_in_flight
 
 Told = Mapping[str, str]
@@ -35,14 +35,16 @@ def unsettled(seen: Snapshot) -> str | None:
     rollout = update_in_flight(seen.service)
     if rollout:
         return rollout
-    for seat in seen.seats:
-        restless = restlessness(seat)
-        if restless:
-            return f"{seat.title} {restless}"
-        if seat.agent and seat.agent.stage is not Stage.RUNNING:
-            return f"{seat.title} is {seat.agent.stage}"
-    other = next((seat for seat in seen.live if seat.wsrep and seat.wsrep.cluster_size != seen.wanted), None)
-    return f"{other.title} sees {other.wsrep.cluster_size} members" if other and other.wsrep else None
+    restless = next((f"{seat.title} {why}" for seat in seen.seats if (why := restlessness(seat))), None)
+    if restless:
+        return restless
+    for seat in seen.live:
+        assert isinstance(seat.member, Live)
+        if seat.member.agent.stage is not Stage.RUNNING:
+            return f"{seat.title} is {seat.member.agent.stage}"
+        if seat.member.wsrep.cluster_size != seen.wanted:
+            return f"{seat.title} sees {seat.member.wsrep.cluster_size} members"
+    return None
 
 
 def _settled(seen: Snapshot, _memory: Memory, _told: Told) -> str | None:
@@ -57,7 +59,9 @@ def _size(seen: Snapshot, _memory: Memory, told: Told) -> str | None:
 
 def _serving(seen: Snapshot, memory: Memory, _told: Told) -> str | None:
     for seat in seen.primaries:
-        if seat.is_admitted and seat.wsrep and seat.wsrep.answers_queries and seat.wsrep.state_uuid == (memory.uuid or None):
+        assert isinstance(seat.member, Live)
+        wsrep = seat.member.wsrep
+        if seat.is_admitted and wsrep.answers_queries and wsrep.state_uuid == memory.uuid:
             return None
     return "no member of the recorded history serves in a Primary component"
 

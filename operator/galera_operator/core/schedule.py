@@ -56,13 +56,14 @@ def fire(
         The memory, and what there is to say about it, one sentence each.
     """
     said: list[str] = []
-    latest = max((one for one in due if one.schedule.runbook == "scale"), key=lambda one: one.at, default=None)
+    sizes = sorted((one for one in due if one.schedule.runbook == "scale"), key=lambda one: one.at)
+    overtaken = {one.schedule.name: sizes[-1].schedule.name for one in sizes[:-1]}
     for one, fresh in sorted(zip(due, ids, strict=True), key=lambda pair: pair[0].at):
         schedule = one.schedule
         fired = {**memory.planned.fired, schedule.name: Fired(schedule.text, one.at)}
         memory = replace(memory, planned=replace(memory.planned, fired=fired))
-        if latest and schedule.runbook == "scale" and one is not latest:
-            said.append(f"schedule {schedule.name} missed {one.said}; schedule {latest.schedule.name} has overtaken it")
+        if schedule.name in overtaken:
+            said.append(f"schedule {schedule.name} missed {one.said}; schedule {overtaken[schedule.name]} has overtaken it")
             continue
         if one.times > 1 or now - one.at > LATE:
             times = "its run" if one.times == 1 else f"{one.times} runs, the last one"

@@ -299,10 +299,9 @@ def _exclude(step: Exclude, seen: Snapshot, memory: Memory) -> list[str]:
 
 def _update_service(step: UpdateService, seen: Snapshot, memory: Memory) -> list[str]:
     """Every member leaves in turn: any of them may be the first."""
-    wanted = memory.planned.wanted
-    asked_for = memory.planned.active is not None and wanted is not None
+    wanted = memory.planned.wanted if memory.planned.active else None
     broken = _written_over(step.version, seen)
-    if not asked_for or (wanted and (wanted.image, wanted.option, wanted.force) != (step.image, step.option, step.force)):
+    if wanted is None or (wanted.image, wanted.option, wanted.force) != (step.image, step.option, step.force):
         broken.append("an update of the service that no run asks for")
     if not seen.service.one_at_a_time:
         broken.append("an update that would stop several members at once, or start one beside another on its volume")
