@@ -202,7 +202,7 @@ def test_the_journal_has_a_line_for_each_turn_that_decided_or_did_something_new(
     bench.turns(12)
     lines = [json.loads(line) for line in (tmp_path / "shop_db.jsonl").read_text().splitlines()]
     assert [line["plan"] for line in lines] == ["Hold", "Act", "Act", "Act", "Hold"]
-    assert lines[1]["steps"] == [{"step": "grant slot 1 to bootstrap from an empty directory", "fault": ""}]
+    assert lines[1]["steps"] == [{"step": "grant slot 1 to bootstrap from an empty directory", "fault": "", "said": ""}]
     assert lines[1]["seen"][""] == "Snapshot"
     assert lines[-1]["memory"]["ledger"]["1"]["seqno"] >= 0
     assert [line["epoch"] for line in lines] == [1, 2, 2, 2, 2]
