@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -20,8 +21,8 @@ from galera_operator.core.timetable import Scheduled, Window, closed
 from galera_operator.runtime.inbox import Inbox
 
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
-_SHIFT = timedelta(hours=3)
-"""More than any clock is set forward or back at once."""
+_NEAR = 3 * 3600
+"""Seconds; more than any clock is set forward or back at once."""
 _MANY = 1000
 """Missed times that are counted one by one; of more, only those of the last day are looked at."""
 
@@ -81,16 +82,9 @@ def why_closed(windows: Sequence[Window], zone: str, now: float) -> str:
 
 
 def _moments(cron: Cron, zone: ZoneInfo, after: float, until: float, many: int) -> Iterator[float]:
-    trigger = CronTrigger(
-        minute=_listed(cron.minutes),
-        hour=_listed(cron.hours),
-        day=_listed(cron.days),
-        month=_listed(cron.months),
-        day_of_week=",".join(_WEEKDAYS[day] for day in cron.weekdays),  # its own numbers begin with Monday, crontab's with Sunday
-        timezone=UTC,
-    )
-    wall = _wall(after, zone) - _SHIFT
-    last = _wall(until, zone) + _SHIFT
+    trigger = _trigger(cron)
+    wall = _wall(after, zone) - _shift_around(after, zone)
+    last = _wall(until, zone) + _shift_around(until, zone)
     while many:
         following = trigger.get_next_fire_time(None, wall)
         if following is None or following > last:
@@ -100,6 +94,24 @@ def _moments(cron: Cron, zone: ZoneInfo, after: float, until: float, many: int) 
             many -= 1
             yield moment
         wall = following + timedelta(seconds=1)
+
+
+@lru_cache(maxsize=256)
+def _trigger(cron: Cron) -> CronTrigger:
+    return CronTrigger(
+        minute=_listed(cron.minutes),
+        hour=_listed(cron.hours),
+        day=_listed(cron.days),
+        month=_listed(cron.months),
+        day_of_week=",".join(_WEEKDAYS[day] for day in cron.weekdays),  # its own numbers begin with Monday, crontab's with Sunday
+        timezone=UTC,
+    )
+
+
+def _shift_around(moment: float, zone: ZoneInfo) -> timedelta:
+    """How far the wall clock has to be read beyond this moment: not at all, but where it is set near it."""
+    before, after = (datetime.fromtimestamp(moment + offset, zone).utcoffset() for offset in (-_NEAR, _NEAR))
+    return timedelta(0) if before == after else timedelta(seconds=_NEAR)
 
 
 def _wall(moment: float, zone: ZoneInfo) -> datetime:
