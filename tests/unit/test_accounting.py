@@ -207,6 +207,12 @@ def test_a_slot_without_a_node_that_held_data_is_missing():
     assert missing.what == "slot 3 was not seen: its task has no address yet"
 
 
+def test_a_slot_without_a_node_whose_volume_another_slots_task_is_on_is_accounted_for():
+    seen = cluster(waiting(1, position(100)), waiting(2, position(90), node="n3"), pending(3))
+    assert missing_copy(seen, remembered(ledger={1: 100, 3: 90})) is None
+    assert missing_copy(seen, remembered(ledger={1: 100, 3: 91})) is not None
+
+
 def test_who_comes_after_one_without_a_node_is_asked_for_all_the_same():
     assert "slot 4 (n4)" in missing_copy(cluster(*AT_HAND, pending(3), unseen(4)), remembered()).what
 

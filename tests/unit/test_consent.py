@@ -109,7 +109,7 @@ def test_whoever_cannot_be_gone_on_from_loses_nothing_because_it_cannot_be_chose
         (non_primary(2, last_committed=9), False),
         (non_primary(2, last_committed=10), True),
         (unseen(2), True),
-        (pending(2), True),
+        (pending(2), False),
         (waiting(2), False),
         (incomplete(2), False),
     ],
@@ -117,6 +117,36 @@ def test_whoever_cannot_be_gone_on_from_loses_nothing_because_it_cannot_be_chose
 )
 def test_what_is_newer_unknown_or_of_another_history_is_lost(other, is_lost):
     assert lost(waiting(1, position(9)), other) == ((2,) if is_lost else ())
+
+
+@pytest.mark.parametrize(
+    ("there", "is_lost"),
+    [
+        (waiting(3, position(9), node="n2"), False),
+        (non_primary(3, last_committed=9, node="n2"), False),
+        (waiting(3, position(8), node="n2"), True),
+        (waiting(3, position(9, B), node="n2"), True),
+        (waiting(3, node="n2"), True),
+        (unseen(3, node_id="id-of-n2"), True),
+        (waiting(3, position(9)), True),
+    ],
+    ids=["its copy", "its copy, alive", "an older one", "another history", "no data", "not heard", "another node"],
+)
+def test_a_slot_without_a_node_loses_nothing_when_another_slots_task_tells_of_its_volume(there, is_lost):
+    found = lost(waiting(1, position(9)), pending(2), there, memory=remembered(ledger={2: 9}))
+    assert (2 in found) is is_lost
+
+
+def test_with_nothing_recorded_a_slot_without_a_node_may_have_held_data():
+    assert lost(waiting(1, position(9)), pending(2), memory=Memory()) == (2,)
+
+
+def test_a_decision_is_carried_out_without_a_task_whose_data_is_on_a_node_that_tells():
+    seen = cluster(waiting(1, position(9)), waiting(2, position(9), node="n3"), pending(3))
+    memory = remembered(ledger={1: 9, 2: 9, 3: 9}, consent=decided(1, position(9), 2))
+    plan = carry_on(seen, memory)
+    assert broken_invariants(plan, seen, memory) == ()
+    assert granted(plan).slot == 1
 
 
 @pytest.mark.parametrize("other", [waiting(2), incomplete(2)], ids=["empty", "incomplete"])

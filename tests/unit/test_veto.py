@@ -362,6 +362,22 @@ def test_a_slot_that_never_had_a_node_nor_data_need_not_be_seen():
     assert "not seen stopped" in broken(grant(1, position(100)), seen=cluster(waiting(1, position(100)), pending(2)), memory=held)
 
 
+@pytest.mark.parametrize(
+    ("there", "is_told"),
+    [
+        (waiting(3, position(50), node="n2"), True),
+        (waiting(3, position(49), node="n2"), False),
+        (waiting(3, position(50)), False),
+        (waiting(3, node="n2"), False),
+    ],
+    ids=["its volume", "an older copy", "another node", "no data"],
+)
+def test_a_slot_without_a_node_need_not_be_seen_where_another_tells_of_its_volume(there, is_told):
+    seen = cluster(waiting(1, position(100)), pending(2), there)
+    told = broken(grant(1, position(100)), seen=seen, memory=remembered(ledger={2: 50}))
+    assert ("not seen stopped" not in told) is is_told
+
+
 # Copies that count no more
 
 

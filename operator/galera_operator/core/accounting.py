@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.consent import NO_DATA, SILENCE, choices, present_copy
+from galera_operator.core.consent import NO_DATA, SILENCE, choices, is_diskless, present_copy
 from galera_operator.core.model import Memory, Service, Snapshot, Stopped
 from galera_operator.core.plan import SOON, Act, Hold, Page, Plan, Resize
 from galera_operator.core.scaling import restlessness, update_in_flight
@@ -51,10 +51,9 @@ def missing_copy(seen: Snapshot, memory: Memory) -> Missing | None:
     expected = seen.service.replicas
     if len(seen.seats) < expected:
         return Missing(f"Swarm has made {len(seen.seats)} of {expected} tasks", "Look at docker service ps.", SILENCE)
-    copies = [seat for seat in seen.seats if present_copy(seat)]
     for seat in seen.unseen:
-        if seat.task.never_placed and seat.slot not in memory.ledger and (memory.uuid or not copies):
-            continue  # it never had a disk
+        if is_diskless(seat, seen, memory):
+            continue
         return Missing(f"{seat.title} {restlessness(seat)}", f"Bring back {seat.task.node or 'its node'}.", SILENCE)
     for task in seen.leaving:
         return Missing(f"the old task of slot {task.slot} is still ending", "", math.inf)

@@ -51,7 +51,7 @@ def losses(seen: Snapshot, memory: Memory, slot: int) -> tuple[int, ...]:
     if start is None:
         return ()
     memory = _as_if_carried_out(memory, start)
-    lost = {unseen.slot for unseen in seen.unseen} | {task.slot for task in seen.lost}
+    lost = {one.slot for one in seen.unseen if not is_diskless(one, seen, memory)} | {task.slot for task in seen.lost}
     nodes = {seat.task.node_id for seat in seen.seats if seat.agent}
     for known, copy in memory.ledger.items():
         if copy.seqno > start.seqno or seen.seat(known) is None or copy.node_id not in nodes:
@@ -130,7 +130,7 @@ def carry_on(seen: Snapshot, memory: Memory) -> Plan | None:
             return Act(steps, f"{consent.by} decided to go on from slot {consent.slot}: first {titles}, not Primary, has to stop")
         return Hold(f"{consent.by} decided to go on from slot {consent.slot}; {titles} is stopping", SOON)
     for seat in seen.seats:
-        if seat.slot in consent.accepted and isinstance(seat.member, Unseen):
+        if isinstance(seat.member, Unseen) and (seat.slot in consent.accepted or is_diskless(seat, seen, memory)):
             continue
         if seat.agent is None and _waited(seen) > SILENCE:
             return _outdated(seen, memory, consent, f"{seat.title} {_condition(seat)}, and it was not given up")
@@ -191,6 +191,22 @@ def present_copy(seat: Seat) -> Position | None:
             return agent.position
         case _:
             return None
+
+
+def is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+    """True for a task that Swarm has found no node for, and so no disk, when nothing is missing with it.
+
+    What its slot held, if anything is recorded of it, lies on a node: another slot's task may have been started there, and
+    then tells of that very volume. Where nothing is recorded at all, and yet a copy is there, an earlier task of the slot may
+    have held another.
+    """
+    if not seat.task.never_placed:
+        return False
+    recorded = memory.ledger.get(seat.slot)
+    if recorded is None:
+        return bool(memory.uuid) or not any(present_copy(one) for one in seen.seats)
+    there = [copy for one in seen.seats if one.task.node_id == recorded.node_id and (copy := present_copy(one))]
+    return any(copy.uuid == memory.uuid and copy.seqno >= recorded.seqno for copy in there)
 
 
 def is_superseded(slot: int, position: Position, memory: Memory) -> bool:

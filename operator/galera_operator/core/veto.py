@@ -91,12 +91,18 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
 
 
 def _is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
-    """True for a task that never had a node, and so no disk, in a slot that nothing is recorded of.
+    """True for a task that never had a node, and so no disk, in a slot whose data is told of by the node that it was on.
 
-    Where nothing is recorded at all, and yet a copy is there, an earlier task of the slot may have held another.
+    Where nothing is recorded of the slot, there must be nothing to tell: either the cluster is known and this slot was never
+    in it, or nobody holds anything.
     """
-    nothing_known = not memory.uuid and any(_held(one) for one in seen.seats)
-    return not nothing_known and not seat.task.node_id and seat.slot not in memory.ledger
+    if seat.task.node_id:
+        return False
+    if seat.slot in memory.ledger:
+        node, seqno = memory.ledger[seat.slot].node_id, memory.ledger[seat.slot].seqno
+        held = [_held(one) for one in seen.seats if one.agent and one.task.node_id == node]
+        return any(copy is not None and copy.uuid == memory.uuid and copy.seqno >= seqno for copy in held)
+    return bool(memory.uuid) or not any(_held(one) for one in seen.seats)
 
 
 def _form_primary(step: FormPrimary, seen: Snapshot, memory: Memory) -> list[str]:
