@@ -149,6 +149,46 @@ def test_a_decision_is_carried_out_without_a_task_whose_data_is_on_a_node_that_t
     assert granted(plan).slot == 1
 
 
+def swapped(*seats, at=100, **changes):
+    """Slot 1 was decided on; it stopped, and the task of slot 3, whose node is lost, was given slot 1's node and volume."""
+    memory = remembered(ledger={1: at, 2: 90, 3: 100}, consent=decided(1, position(100), 3), **changes)
+    return carried(*seats, waiting(2, position(90)), waiting(3, position(100), node="n1"), memory=memory)
+
+
+def test_a_decision_follows_its_volume_to_the_slot_whose_task_was_started_on_it():
+    plan = swapped(pending(1))
+    assert granted(plan).slot == 3
+    assert "to go on from slot 3 (n1)" in plan.why
+
+
+@pytest.mark.parametrize("first", [waiting(1), waiting(1, node="n3")], ids=["emptied", "elsewhere"])
+def test_a_decision_does_not_leave_a_slot_that_has_a_node(first):
+    plan = swapped(first)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
+def test_a_decision_follows_no_volume_that_went_back():
+    memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
+    plan = carried(pending(1), waiting(3, position(99), node="n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert f"slot 3 holds {A}:99" in plan.why
+
+
+def test_a_decision_follows_nothing_where_it_is_not_recorded_on_which_node_it_was():
+    memory = remembered(ledger={3: 100}, consent=decided(1, position(100), 3))
+    plan = carried(pending(1), waiting(3, position(100), node="n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
+def test_a_decision_follows_its_volume_only_to_a_task_that_shows_the_copy():
+    memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
+    plan = carried(pending(1), waiting(2, position(100)), unseen(3, node_id="id-of-n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
 @pytest.mark.parametrize("other", [waiting(2), incomplete(2)], ids=["empty", "incomplete"])
 def test_a_slot_that_held_data_and_has_none_that_can_be_used_is_lost(other):
     assert lost(waiting(1, position(9)), other, memory=remembered(ledger={2: 1})) == (2,)

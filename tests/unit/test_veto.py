@@ -312,6 +312,26 @@ def test_what_a_person_did_not_decide_does_not_act(step, memory, told):
     assert told in broken(step, seen=seen, memory=memory)
 
 
+@pytest.mark.parametrize(
+    ("named", "node", "ledger", "allowed"),
+    [
+        (pending(1), "n1", {1: 100}, True),
+        (waiting(1, position(1)), "n1", {1: 100}, False),
+        (pending(1), "n3", {1: 100}, False),
+        (pending(1), "n1", {}, False),
+        (waiting(4, position(1)), "n1", {1: 100}, False),
+    ],
+    ids=["on its volume", "it has a node", "on another node", "nothing recorded", "no such slot"],
+)
+def test_a_decision_is_carried_out_by_another_slot_only_on_the_volume_that_was_decided_on(named, node, ledger, allowed):
+    memory = remembered(ledger=ledger, consent=decided(1, position(100), 2))
+    seen = cluster(named, unseen(2), waiting(3, position(100), node=node))
+    fence = (1,) if named.agent and named.slot == 1 else (4,) if named.agent else ()
+    told = broken(decided_grant(slot=3, fence=fence), seen=seen, memory=memory)
+    assert ("that no person decided on" not in told) is allowed
+    assert told == "" or not allowed
+
+
 def test_a_decision_gives_up_no_slot_that_it_does_not_name():
     seen = cluster(waiting(1, position(100)), unseen(2), waiting(3, position(101)))
     assert f"while slot 3 holds {A}:101" in broken(decided_grant(), seen=seen, memory=GOING_ON)

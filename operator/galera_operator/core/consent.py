@@ -145,13 +145,13 @@ def carry_on(seen: Snapshot, memory: Memory) -> Plan | None:
 
 
 def _bootstrap(seen: Snapshot, memory: Memory, consent: Consent) -> Plan:
-    seed = seen.seat(consent.slot)
+    seed = _seed(seen, memory, consent)
     start = present_copy(seed) if seed else None
-    unnamed = sorted(set(losses(seen, memory, consent.slot)) - set(consent.accepted))
+    unnamed = sorted(set(losses(seen, memory, seed.slot)) - set(consent.accepted)) if seed else []
     known = {consent.position.uuid, consent.history}
     has_changed = start is None or start.uuid not in known or start.seqno < consent.position.seqno
     if seed is None or start is None or has_changed or unnamed:
-        found = f"slot {consent.slot} holds {start or 'no usable copy'}"
+        found = f"slot {seed.slot if seed else consent.slot} holds {start or 'no usable copy'}"
         more = f", and data of slot {', '.join(map(str, unnamed))} may be lost too" if unnamed else ""
         return _outdated(seen, memory, consent, f"{found}{more}")
     given_up = f", giving up what only slot {', '.join(map(str, consent.accepted))} may hold" if consent.accepted else ""
@@ -160,6 +160,17 @@ def _bootstrap(seen: Snapshot, memory: Memory, consent: Consent) -> Plan:
         (Bootstrap(slot, address, incarnation, start, recipients(seen, apart_from=seed), consent.history),),
         f"{consent.by} decided on {consent.at} to go on from {seed.title} at {start}{given_up}",
     )
+
+
+def _seed(seen: Snapshot, memory: Memory, consent: Consent) -> Seat | None:
+    """The seat to go on from: in the slot that was decided on, or, where its task has no node, the one on that slot's volume.
+
+    A member that stops for the decision frees its node, and Swarm may give the node to a task of a slot that lost its own.
+    """
+    named, recorded = seen.seat(consent.slot), memory.ledger.get(consent.slot)
+    if named is None or recorded is None or not named.task.never_placed:
+        return named
+    return next((seat for seat in seen.seats if seat.task.node_id == recorded.node_id and present_copy(seat)), named)
 
 
 def _outdated(seen: Snapshot, memory: Memory, consent: Consent, change: str) -> Page:

@@ -62,7 +62,7 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
     consent = memory.consent
     if step.history:
         start = step.position
-        if consent is None or (consent.slot, consent.history) != (step.slot, step.history):
+        if consent is None or consent.history != step.history or not _is_decided_seed(step.slot, consent.slot, seen, memory):
             broken.append("a bootstrap under a new state UUID that no person decided on")
         elif start is None or start.uuid not in {consent.position.uuid, consent.history} or start.seqno < consent.position.seqno:
             broken.append(f"a bootstrap from {start}, but a person decided on {consent.position}")
@@ -88,6 +88,16 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
         broken.append(f"a bootstrap from {step.position}, which is no position")
     broken += _not_newest(step.position, seen, memory, accepted)
     return broken + _not_fenced(step.slot, step.fence, seen)
+
+
+def _is_decided_seed(slot: int, decided: int, seen: Snapshot, memory: Memory) -> bool:
+    """True for the slot that was decided on, or for the one on its volume's node while the decided one has no node itself."""
+    if slot == decided:
+        return True
+    named, seed, recorded = seen.seat(decided), seen.seat(slot), memory.ledger.get(decided)
+    if named is None or seed is None or recorded is None:
+        return False
+    return not named.task.node_id and seed.task.node_id == recorded.node_id
 
 
 def _is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
