@@ -25,7 +25,7 @@ def regain_primary(seen: Snapshot, memory: Memory) -> Plan:
     unfinished = _on_the_way(seen)
     if unfinished:
         return unfinished
-    age = min(seat.agent.view_age for seat in seen.live if seat.agent)
+    age = min(seat.agent.view_age for seat in seen.live)
     living = ", ".join(seat.title for seat in seen.live)
     if age < REUNION:
         return Hold(f"{living} lives without a Primary component for {age:.0f} s; the others may come back by themselves", SOON)
@@ -34,7 +34,7 @@ def regain_primary(seen: Snapshot, memory: Memory) -> Plan:
     if waiting:
         return waiting
     for seat in seen.live:
-        if seat.wsrep and seat.wsrep.state_uuid == ZERO_UUID:
+        if seat.wsrep.state_uuid == ZERO_UUID:
             return Page(
                 "state-uuid-zeros",
                 f"{situation}, and {seat.title} has a state UUID of zeros: it was started without its position",
@@ -93,9 +93,7 @@ def _page(seen: Snapshot, memory: Memory, why: str) -> Page:
 def _stop_first(seen: Snapshot, newest: Seat, copy: Position) -> Plan:
     titles = ", ".join(seat.title for seat in seen.live)
     steps = tuple(
-        StopMember(seat.slot, seat.task.address, seat.agent.incarnation)
-        for seat in seen.live
-        if seat.agent and not seat.agent.leaving
+        StopMember(seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if not seat.agent.leaving
     )
     why = f"no Primary component is left, and {newest.title}, which is down, has the newest data, {copy}"
     if not steps:

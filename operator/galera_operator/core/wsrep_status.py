@@ -47,9 +47,7 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
         raise StatusUnreadable(f"the server has no status {missing[0]}; is wsrep_on set and the Galera provider loaded?")
     try:
         local_state = int(rows["wsrep_local_state"])
-        for name in ("wsrep_cluster_state_uuid", "wsrep_local_state_uuid"):
-            Position(rows[name] or ZERO_UUID, 0)  # refuses what has no UUID's shape
-        cluster_uuid, local_uuid = rows["wsrep_cluster_state_uuid"] or ZERO_UUID, rows["wsrep_local_state_uuid"] or ZERO_UUID
+        cluster_uuid, local_uuid = _uuid(rows["wsrep_cluster_state_uuid"]), _uuid(rows["wsrep_local_state_uuid"])
         return Wsrep(
             ready=rows["wsrep_ready"] == "ON",
             connected=rows["wsrep_connected"] == "ON",
@@ -67,3 +65,8 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
         )
     except ValueError as error:
         raise StatusUnreadable(f"a wsrep status value is not a number or not a UUID where one is expected: {error}") from error
+
+
+def _uuid(text: str) -> str:
+    """A state UUID; nothing stands for zeros. Raises `ValueError` for what has no UUID's shape."""
+    return Position(text or ZERO_UUID, 0).uuid
