@@ -23,7 +23,7 @@ from builders import (
     waiting,
 )
 
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.agent_api import Admission, Stage
 from galera_operator.core.decide import DNS_PATIENCE, DRAIN_SLACK, decide
 from galera_operator.core.model import Memory, Shrink, Silence
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize, StopMember
@@ -203,6 +203,11 @@ def test_a_member_that_already_starts_is_waited_for():
     assert "slot 2 (n2) is joining" in held(decide(cluster(waiting(1), waiting(2, stage=Stage.JOINING)), Memory()))
 
 
+@pytest.mark.parametrize("stage", [Stage.BOOTSTRAPPING, Stage.JOINING])
+def test_while_a_member_is_on_its_way_into_a_primary_component_nobody_is_called_for_a_copy_that_is_not_seen(stage):
+    assert isinstance(decide(cluster(waiting(1, position(5), stage=stage), unseen(2)), remembered()), Hold)
+
+
 def test_the_member_on_its_way_into_a_primary_component_is_named():
     on_its_way = member(2, stage=Stage.BOOTSTRAPPING, cluster_status="non-Primary", ready=False, local_state=0)
     plan = decide(cluster(waiting(1, position(5)), on_its_way), remembered())
@@ -289,6 +294,11 @@ def test_a_writer_that_cannot_serve_any_more_is_replaced_and_the_reason_is_told(
     plan = decide(cluster(member(1, stage=Stage.STOPPING), member(2)), remembered())
     assert the_step(plan).writer == "db.2"
     assert "slot 1 (n1) cannot serve any more" in plan.why
+
+
+def test_a_writer_whose_database_does_not_answer_any_more_is_replaced():
+    silent = waiting(1, stage=Stage.RUNNING, admission=Admission.OPERATOR, writer="db.1")
+    assert the_step(decide(cluster(silent, member(2), member(3)), remembered())).writer == "db.2"
 
 
 def test_the_donor_stays_the_writer_where_it_is_the_only_member():

@@ -39,6 +39,12 @@ def test_before_the_first_group_the_state_uuid_is_told_as_zeros():
     assert wsrep_from_status(rows, ()).state_uuid == ZEROS
 
 
+@pytest.mark.parametrize("name", ["wsrep_cluster_state_uuid", "wsrep_local_state_uuid"])
+def test_what_is_no_state_uuid_is_unreadable(name):
+    with pytest.raises(StatusUnreadable, match="not a UUID"):
+        wsrep_from_status(ROWS | {name: "Undefined"}, ())
+
+
 def test_a_member_whose_own_history_differs_from_its_components_counts_as_zeros():
     assert wsrep_from_status(ROWS | {"wsrep_local_state_uuid": B}, ()).state_uuid == ZEROS
 
