@@ -7,6 +7,7 @@ from galera_operator.core.consent import may_replace, replace_command
 from galera_operator.core.model import LiveSeat, Memory, Silence, Snapshot, Unseen
 from galera_operator.core.plan import Page
 from galera_operator.core.position import ZERO_UUID, Directory
+from galera_operator.core.renewal import renew_command
 
 VIEW_PATIENCE = 2.0
 """Seconds that two members' different views have to last: a change of view reaches all of them within far less."""
@@ -114,6 +115,16 @@ def unwelcome_copy(seen: Snapshot, memory: Memory) -> Page | None:
                 f"copy: {replace_command(seen.service.name, seat.slot)}",
             )
     return None
+
+
+def record_damaged(service: str, fault: str) -> Page:
+    """Page because what was recorded about a cluster cannot be read any more."""
+    return Page(
+        "record-damaged",
+        f"{fault}; nothing is done without it",
+        f"If a newer version of the operator wrote it, run that one. Else make it anew from what every member says: "
+        f"{renew_command(service)}",
+    )
 
 
 def locked_out(seen: Snapshot) -> Page | None:

@@ -200,6 +200,11 @@ class Snapshot:
     def unseen(self) -> tuple[UnseenSeat, ...]:
         return tuple(seat for seat in self.seats if is_unseen(seat))
 
+    @cached_property
+    def obeyed(self) -> int:
+        """The highest epoch that any member says it has obeyed; 0 where nobody says anything."""
+        return max((seat.agent.epoch for seat in self.seats if seat.agent), default=0)
+
     def seat(self, slot: int) -> Seat | None:
         return next((seat for seat in self.seats if seat.slot == slot), None)
 
