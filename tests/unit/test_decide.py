@@ -9,6 +9,7 @@ from builders import (
     ZEROS,
     A,
     B,
+    apart,
     cluster,
     joined_but_not_admitted,
     member,
@@ -28,6 +29,7 @@ from galera_operator.core.decide import DNS_PATIENCE, DRAIN_SLACK, decide
 from galera_operator.core.model import Memory, Shrink, Silence
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize, StopMember
 from galera_operator.core.spec import BadWish, Wish
+from galera_operator.core.veto import broken_invariants
 
 BANANA = BadWish("bad-label", "galera.replicas is 'banana'; expected a whole number", "docker service update ...")
 FATAL = BadWish("missing-secret", "shop_db has no secret", "docker secret create ...", fatal=True)
@@ -312,6 +314,26 @@ def test_a_writer_that_is_just_done_as_a_donor_is_not_replaced_on_its_way_back_t
 
 def test_nobody_is_appointed_while_nobody_is_admitted():
     assert isinstance(decide(cluster(joined_but_not_admitted(1, queue=2, writer="")), remembered()), Hold)
+
+
+# A member that has left its group by itself
+
+
+def test_a_member_that_has_left_its_group_beside_a_primary_component_restarts():
+    seen = cluster(member(1), member(2), apart(3))
+    plan = decide(seen, remembered())
+    assert the_step(plan) == StopMember(*recipient(3))
+    assert broken_invariants(plan, seen, remembered()) == ()
+
+
+def test_of_two_that_have_left_their_group_one_restarts_after_the_other():
+    seen = cluster(member(1), apart(2), apart(3))
+    assert the_step(decide(seen, remembered())) == StopMember(*recipient(2))
+    assert isinstance(decide(cluster(member(1), apart(2, leaving=True), apart(3)), remembered()), Hold)
+
+
+def test_a_new_writer_does_not_wait_for_one_that_has_left_its_group():
+    assert the_step(decide(cluster(apart(1), member(2), member(3)), remembered())).writer == "db.2"
 
 
 # Invitations

@@ -9,6 +9,7 @@ from builders import (
     A,
     B,
     C,
+    apart,
     cluster,
     decided,
     joined_but_not_admitted,
@@ -512,8 +513,9 @@ def stop(slot: int) -> StopMember:
         ([non_primary(1), waiting(2)], remembered()),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={1: B})),
         ([non_primary(1, state_uuid=B), member(2)], remembered(given_up={1: B})),
+        ([apart(1), member(2)], remembered()),
     ],
-    ids=["nobody is Primary", "given up", "given up, not Primary"],
+    ids=["nobody is Primary", "given up", "given up, not Primary", "has left its group"],
 )
 def test_who_serves_nothing_that_counts_may_be_stopped(seats, memory):
     assert broken(stop(1), seen=cluster(*seats), memory=memory) == ""
@@ -526,12 +528,23 @@ def test_who_serves_nothing_that_counts_may_be_stopped(seats, memory):
         ([member(2)], remembered(), "slot 1, which was not seen alive"),
         ([member(1), member(2)], remembered(), "slot 1, which is Synced in a Primary component"),
         ([non_primary(1), member(2)], remembered(), "slot 1, which is Synced in a non-Primary component"),
+        ([member(1, connected=False), member(2)], remembered(), "slot 1, which is Synced in a Primary component"),
         ([member(1), member(2)], remembered(given_up={1: A}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={2: B}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={1: C}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], Memory(given_up={1: B}), "slot 1, which is Synced"),
     ],
-    ids=["down", "not there", "serves", "beside a Primary", "recorded", "another slot", "another history", "nothing recorded"],
+    ids=[
+        "down",
+        "not there",
+        "serves",
+        "beside a Primary",
+        "says Primary",
+        "recorded",
+        "another slot",
+        "another history",
+        "nothing recorded",
+    ],
 )
 def test_nobody_else_is_stopped(seats, memory, told):
     assert told in broken(stop(1), seen=cluster(*seats), memory=memory)

@@ -18,7 +18,7 @@ from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, on
 from galera_operator.core.election import elect
 from galera_operator.core.model import LiveSeat, Memory, Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
-from galera_operator.core.quorum import regain_primary
+from galera_operator.core.quorum import regain_primary, rejoin
 from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
@@ -55,6 +55,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
         or lead(seen)
         or locked_out(seen)
         or one_way(seen)
+        or rejoin(seen)
         or unwelcome_copy(seen, memory)
         or stuck_transfer(seen)
         or stuck_update(seen)

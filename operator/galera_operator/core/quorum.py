@@ -22,7 +22,7 @@ def regain_primary(seen: Snapshot, memory: Memory) -> Plan:
     who is newest. A member that lives goes on as it is; where a stopped one holds more, the living ones stop first and an
     election follows.
     """
-    unfinished = _on_the_way(seen)
+    unfinished = _on_the_way(seen) or rejoin(seen)
     if unfinished:
         return unfinished
     age = min(seat.agent.view_age for seat in seen.live)
@@ -82,6 +82,23 @@ def _on_the_way(seen: Snapshot) -> Plan | None:
             (step,),
             f"no Primary component, and {seat.title} was {seat.agent.stage} when it was lost: it stops, to wait like the others",
         )
+    return None
+
+
+def rejoin(seen: Snapshot) -> Plan | None:
+    """Restart a member that has left its group by itself, one at a time: nothing else brings it back, and it serves nobody.
+
+    A write-set that it could not apply is the usual reason. The group has voted on that: the copy is not the cluster's any more,
+    Galera gives it no position, and it comes back by a full transfer.
+    """
+    for seat in seen.live:
+        if seat.wsrep.connected or seat.agent.view_age < REUNION:
+            continue
+        why = f"{seat.title} has left its group by itself: it is {seat.wsrep.in_words}"
+        if seat.agent.leaving:
+            return Hold(f"{why}; it is stopping, to join anew", SOON)
+        step = StopMember(seat.slot, seat.task.address, seat.agent.incarnation)
+        return Act((step,), f"{why}; it restarts, to join anew")
     return None
 
 

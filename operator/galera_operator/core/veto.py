@@ -184,6 +184,8 @@ def _stop(step: StopMember, seen: Snapshot, memory: Memory) -> list[str]:
     wsrep = seat.member.wsrep
     if not any(isinstance(one.member, Live) and one.member.wsrep.is_primary for one in seen.seats):
         return []
+    if not wsrep.connected and not wsrep.is_primary:
+        return []
     if memory.uuid and wsrep.state_uuid != memory.uuid and memory.given_up.get(step.slot) == wsrep.state_uuid:
         return []
     return [f"a stop of slot {step.slot}, which is {wsrep.local_state_comment} in a {wsrep.cluster_status} component"]
