@@ -19,6 +19,20 @@ class Refused(Exception):
     """The receiver did not do it, because the premise no longer holds or the request is not allowed; says which."""
 
 
+class Damaged(Refused):
+    """A stored record cannot be understood; says what is wrong with it.
+
+    Attributes:
+        version: what a write over it has to name.
+        text: what stands there.
+    """
+
+    def __init__(self, fault: str, version: int, text: str) -> None:
+        super().__init__(fault)
+        self.version = version
+        self.text = text
+
+
 class LoginRefused(Refused):
     """The database refused the operator's SQL account."""
 
@@ -91,7 +105,7 @@ class Store(Protocol):
     """One record per cluster, compare-and-swap."""
 
     def load(self, cluster: str) -> Record | None:
-        """The record, or None when there never was one. Raises `Refused` when what is stored is not to be trusted."""
+        """The record, or None when there never was one. Raises `Damaged` when what is stored is not to be trusted."""
 
     def create(self, cluster: str, record: Record) -> Record:
         """Make the first record. Raises `Conflict` when somebody else just did."""

@@ -102,6 +102,12 @@ def non_primary(slot: int, **changes: Any) -> Seat:
     return member(slot, **({"cluster_status": "non-Primary", "ready": False, "view_age": 60.0} | changes))
 
 
+def apart(slot: int, **changes: Any) -> Seat:
+    """A member that has left its group by itself, a minute ago, and lives on."""
+    left = {"connected": False, "cluster_status": "Disconnected", "local_state": 0, "cluster_size": 0, "conf_id": 2**64 - 1}
+    return non_primary(slot, **(left | changes))
+
+
 def waiting(slot: int, at: Position | None = None, **changes: Any) -> Seat:
     """A member whose mariadbd is down: it waits with the data at this position, or with an empty directory."""
     ours = _split(changes)

@@ -138,6 +138,10 @@ def test_where_the_component_tells_no_names_everybody_of_the_history_counts():
     assert chosen(one(2, members=()), one(1)) == "db.1"
 
 
+def test_a_member_of_the_component_without_a_name_is_not_taken_for_the_writer():
+    assert chosen(one(2, members=(*BOTH, ""))) == "db.2"
+
+
 def test_a_choice_of_nobody_is_no_choice():
     nobody = Role("", 9)
     assert choose_writer(one(2, role=nobody), [one(1, role=nobody)]) == Role("db.1", 10)
@@ -285,6 +289,13 @@ def test_only_a_member_that_serves_can_be_drained(member, stage):
     with pytest.raises(Refused, match="there is nothing to drain"):
         obey(member, Drain(5, member.settings.incarnation, 50.0))
     assert member.stage is stage
+
+
+def test_a_member_that_serves_begins_to_drain_at_once(member):
+    member.enter(Stage.RUNNING, "Synced")
+    obey(member, Drain(5, member.settings.incarnation, 50.0))
+    assert member.stage is Stage.DRAINING
+    assert member.wishes.drain == 50.0
 
 
 @pytest.mark.parametrize("stage", [Stage.DRAINING, Stage.DRAINED])

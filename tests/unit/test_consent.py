@@ -182,6 +182,13 @@ def test_a_decision_follows_nothing_where_it_is_not_recorded_on_which_node_it_wa
     assert "slot 1 holds no usable copy" in plan.why
 
 
+def test_a_decision_follows_no_volume_of_a_slot_that_is_gone():
+    memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
+    plan = carried(waiting(2, position(100)), waiting(3, position(100), node="n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
 def test_a_decision_follows_its_volume_only_to_a_task_that_shows_the_copy():
     memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
     plan = carried(pending(1), waiting(2, position(100)), unseen(3, node_id="id-of-n1"), memory=memory)

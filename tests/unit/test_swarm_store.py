@@ -5,9 +5,9 @@ import json
 import pytest
 from builders import A, B, decided, position, remembered
 
-from galera_operator.adapters.swarm_store import LABEL, SwarmStore
+from galera_operator.adapters.swarm_store import DAMAGED, LABEL, SwarmStore
 from galera_operator.core.model import Fork, Memory, Shrink
-from galera_operator.ports import Conflict, Record, Refused
+from galera_operator.ports import Conflict, Damaged, Record, Refused
 
 
 class FakeConfigs:
@@ -174,6 +174,29 @@ def test_a_damaged_state_is_refused_with_the_names_of_the_config_the_label_and_t
         store.load("shop_db")
     assert "config galera-operator.shop_db, label galera.state" in str(refused.value)
     assert told in str(refused.value)
+
+
+def test_what_was_damaged_stays_beside_the_record_that_was_made_anew(store, api):
+    store.create("shop_db", FULL)
+    label_of(api)["team"] = "shop"
+    label_of(api)[LABEL] = "half of"
+    with pytest.raises(Damaged) as damage:
+        store.load("shop_db")
+    anew = store.renew("shop_db", Record(damage.value.version, "", 7, remembered()), damage.value.text)
+    assert (anew.holder, anew.epoch, anew.memory) == ("", 7, remembered())
+    assert store.load("shop_db") == anew
+    assert (label_of(api)[DAMAGED], label_of(api)["team"]) == ("half of", "shop")
+    store.save("shop_db", anew)
+    assert label_of(api)[DAMAGED] == "half of"
+
+
+def test_a_damaged_record_that_was_written_since_is_not_written_over(store, api):
+    made = store.create("shop_db", FULL)
+    store.save("shop_db", made)
+    with pytest.raises(Conflict):
+        store.renew("shop_db", made, "half of")
+    assert store.load("shop_db").memory == FULL.memory
+    assert DAMAGED not in label_of(api)
 
 
 def test_a_config_without_its_label_is_damaged_too(store, api):

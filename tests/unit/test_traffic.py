@@ -52,6 +52,7 @@ def test_the_view_of_a_member_outside_the_primary_component_does_not_matter():
         (member(1, stage=Stage.JOINING), False),
         (member(1, local_state=1), False),
         (waiting(1), False),
+        (waiting(1, stage=Stage.RUNNING, admission=Admission.OPERATOR), False),
         (unseen(1), False),
     ],
     ids=[
@@ -67,6 +68,7 @@ def test_the_view_of_a_member_outside_the_primary_component_does_not_matter():
         "joining",
         "state 1",
         "waiting",
+        "its database does not answer",
         "unseen",
     ],
 )

@@ -9,6 +9,7 @@ from builders import (
     A,
     B,
     C,
+    apart,
     cluster,
     decided,
     joined_but_not_admitted,
@@ -321,7 +322,7 @@ def test_what_a_person_did_not_decide_does_not_act(step, memory, told):
         (pending(1), "n1", {}, False),
         (waiting(4, position(1)), "n1", {1: 100}, False),
     ],
-    ids=["on its volume", "it has a node", "on another node", "nothing recorded", "no such slot"],
+    ids=["on its volume", "it has a node", "on another node", "nothing recorded", "the decided slot is not there"],
 )
 def test_a_decision_is_carried_out_by_another_slot_only_on_the_volume_that_was_decided_on(named, node, ledger, allowed):
     memory = remembered(ledger=ledger, consent=decided(1, position(100), 2))
@@ -330,6 +331,22 @@ def test_a_decision_is_carried_out_by_another_slot_only_on_the_volume_that_was_d
     told = broken(decided_grant(slot=3, fence=fence), seen=seen, memory=memory)
     assert ("that no person decided on" not in told) is allowed
     assert told == "" or not allowed
+
+
+def test_a_decision_is_carried_out_by_no_slot_that_is_not_there():
+    memory = remembered(ledger={1: 100}, consent=decided(1, position(100), 2))
+    assert "that no person decided on" in broken(decided_grant(slot=3, fence=()), seen=cluster(pending(1)), memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("copy", "is_missing"),
+    [(position(100), False), (position(99), True), (position(200, B), True), (None, True)],
+    ids=["its copy", "an older one", "another history", "no data"],
+)
+def test_a_slot_without_a_node_is_missing_unless_its_copy_is_shown_on_the_node_it_was_on(copy, is_missing):
+    seen = cluster(waiting(1, position(100)), pending(2), waiting(3, copy, node="n2"))
+    told = broken(grant(1, position(100)), seen=seen, memory=remembered(ledger={2: 100}))
+    assert ("while some expected member is not seen stopped" in told) is is_missing
 
 
 def test_a_decision_gives_up_no_slot_that_it_does_not_name():
@@ -548,8 +565,9 @@ def stop(slot: int) -> StopMember:
         ([non_primary(1), waiting(2)], remembered()),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={1: B})),
         ([non_primary(1, state_uuid=B), member(2)], remembered(given_up={1: B})),
+        ([apart(1), member(2)], remembered()),
     ],
-    ids=["nobody is Primary", "given up", "given up, not Primary"],
+    ids=["nobody is Primary", "given up", "given up, not Primary", "has left its group"],
 )
 def test_who_serves_nothing_that_counts_may_be_stopped(seats, memory):
     assert broken(stop(1), seen=cluster(*seats), memory=memory) == ""
@@ -562,12 +580,23 @@ def test_who_serves_nothing_that_counts_may_be_stopped(seats, memory):
         ([member(2)], remembered(), "slot 1, which was not seen alive"),
         ([member(1), member(2)], remembered(), "slot 1, which is Synced in a Primary component"),
         ([non_primary(1), member(2)], remembered(), "slot 1, which is Synced in a non-Primary component"),
+        ([member(1, connected=False), member(2)], remembered(), "slot 1, which is Synced in a Primary component"),
         ([member(1), member(2)], remembered(given_up={1: A}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={2: B}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={1: C}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], Memory(given_up={1: B}), "slot 1, which is Synced"),
     ],
-    ids=["down", "not there", "serves", "beside a Primary", "recorded", "another slot", "another history", "nothing recorded"],
+    ids=[
+        "down",
+        "not there",
+        "serves",
+        "beside a Primary",
+        "says Primary",
+        "recorded",
+        "another slot",
+        "another history",
+        "nothing recorded",
+    ],
 )
 def test_nobody_else_is_stopped(seats, memory, told):
     assert told in broken(stop(1), seen=cluster(*seats), memory=memory)

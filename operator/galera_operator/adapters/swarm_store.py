@@ -17,10 +17,12 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.core.model import Consent, Copy, Fork, Memory, Shrink
 from galera_operator.core.position import Position, PositionNotFound
-from galera_operator.ports import Conflict, Record, Refused
+from galera_operator.ports import Conflict, Damaged, Record, Refused
 
 PREFIX = "galera-operator."
 LABEL = "galera.state"
+DAMAGED = "galera.state.damaged"
+"""What stood in `LABEL` when a person had the record made anew."""
 MAX_NAME = 64
 _TEXT = (
     "State of a Galera cluster, kept in this config's labels by galera-operator.\n"
@@ -98,10 +100,8 @@ class SwarmStore:
             state = _State.model_validate_json(text)
             memory = _memory(state)
         except (ValidationError, PositionNotFound) as error:
-            raise Refused(
-                f"the state of {cluster} (config {PREFIX}{cluster}, label {LABEL}) is damaged: {_fault(error)}; "
-                "nothing is done until it is right again"
-            ) from error
+            fault = f"the record of {cluster} (config {self.config_name(cluster)}, label {LABEL}) is damaged: {_fault(error)}"
+            raise Damaged(fault, raw["Version"]["Index"], text) from error
         return Record(raw["Version"]["Index"], state.holder, state.epoch, memory)
 
     def create(self, cluster: str, record: Record) -> Record:
@@ -116,12 +116,19 @@ class SwarmStore:
             raise Conflict(f"the config {PREFIX}{cluster} was made by somebody else")
         return stored
 
+    def renew(self, cluster: str, record: Record, damaged: str) -> Record:
+        """Write over a damaged record as `save` does; its text stays, under a label of its own."""
+        return self._write(cluster, record, {DAMAGED: damaged})
+
     def save(self, cluster: str, record: Record) -> Record:
+        return self._write(cluster, record, {})
+
+    def _write(self, cluster: str, record: Record, beside: dict[str, str]) -> Record:
         raw = self._find(cluster)
         if raw is None:
             raise Conflict(f"the config {PREFIX}{cluster} was removed")
         spec = raw["Spec"]
-        spec.setdefault("Labels", {})[LABEL] = _json(record)
+        spec["Labels"] = (spec.get("Labels") or {}) | {LABEL: _json(record)} | beside
         self._api.post(f"/configs/{raw['ID']}/update", spec, version=str(record.version))
         stored = self.load(cluster)
         if stored is None or (stored.holder, stored.epoch) != (record.holder, record.epoch):

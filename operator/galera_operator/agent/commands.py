@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeGuard
 
 from galera_operator.agent.member import SERVER_STAGES, Member
 from galera_operator.agent.options import Start
@@ -84,7 +85,7 @@ def _form_primary(member: Member, command: FormPrimary) -> None:
     wsrep = member.wsrep
     if member.stage not in SERVER_STAGES or member.wishes.stop:
         raise Refused(f"{_occupation(member)}: only a running member can form a Primary component")
-    if wsrep is None or not _outside_primary(wsrep):
+    if not _outside_primary(wsrep):
         raise Refused(f"{_says(wsrep)}: expected a member that is not in a Primary component")
     if not wsrep.connected:
         raise Refused(f"{_says(wsrep)}: it has left its group, only a restart brings it back")
@@ -176,7 +177,7 @@ def _appoint(member: Member, command: AppointWriter) -> None:
     member.appoint(command.writer)
 
 
-def _outside_primary(wsrep: Wsrep | None) -> bool:
+def _outside_primary(wsrep: Wsrep | None) -> TypeGuard[Wsrep]:
     """True only when mariadbd says so itself, now. It says so once it has applied all that it had received."""
     return wsrep is not None and not wsrep.is_primary
 

@@ -142,17 +142,17 @@ def _trouble(own: Seen, wsrep_age: float, others: Sequence[Seen]) -> str:
         same = their.state_uuid == wsrep.state_uuid
         if same and their.conf_id > wsrep.conf_id and their.members and own.name not in their.members:
             return f"the component of {other.name} has gone on without this member"
-    if own.is_doubtful and wsrep.cluster_size > 1 and not any(_confirms(other, own) for other in others):
+    if own.is_doubtful and wsrep.cluster_size > 1 and not any(_confirms(other, own.name, wsrep) for other in others):
         return "was frozen, and no other member has confirmed yet that it still belongs to the component"
     return ""
 
 
-def _confirms(other: Seen, own: Seen) -> bool:
-    """Tell whether `other` sees `own` in the same view."""
-    if other.wsrep is None or own.wsrep is None or not other.is_late_enough:
+def _confirms(other: Seen, name: str, wsrep: Wsrep) -> bool:
+    """Tell whether `other` sees the member of this name in the same view as that member does itself."""
+    if other.wsrep is None or not other.is_late_enough:
         return False
-    mine = (own.wsrep.state_uuid, own.wsrep.conf_id)
-    return (other.wsrep.state_uuid, other.wsrep.conf_id) == mine and own.name in other.wsrep.members
+    same_view = (other.wsrep.state_uuid, other.wsrep.conf_id) == (wsrep.state_uuid, wsrep.conf_id)
+    return same_view and name in other.wsrep.members
 
 
 def _component(own: Seen, others: Sequence[Seen]) -> list[Seen]:
@@ -175,10 +175,11 @@ def _may_stay(name: str, own: Seen, component: Sequence[Seen]) -> bool:
     return name in own.wsrep.members
 
 
-def _is_usable(one: Seen) -> bool:
+def _is_usable(one: Seen, at_least: int = DONOR) -> bool:
     wsrep = one.wsrep
-    return bool(one.admitted and not one.draining and wsrep and wsrep.is_primary and wsrep.ready and wsrep.local_state >= DONOR)
+    is_open = one.admitted and not one.draining
+    return bool(is_open and wsrep and wsrep.is_primary and wsrep.ready and wsrep.local_state >= at_least)
 
 
 def _is_fit(one: Seen) -> bool:
-    return _is_usable(one) and one.wsrep is not None and one.wsrep.local_state == SYNCED
+    return _is_usable(one, at_least=SYNCED)

@@ -13,9 +13,11 @@ from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
 from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
+from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
 from galera_operator.core.model import Memory, Snapshot
 from galera_operator.core.plan import Plan
+from galera_operator.ports import Damaged
 from galera_operator.runtime.observe import look
 from galera_operator.settings import Settings
 
@@ -36,6 +38,8 @@ class View:
     """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
     memory: Memory
     """What is remembered, with this look."""
+    damage: Damaged | None = None
+    """The record, where it cannot be read. The memory is then of this look alone."""
 
     @property
     def condition(self) -> Condition:
@@ -55,7 +59,12 @@ class Lookout:
         names = self.engine.node_names()
         for cluster in self.engine.clusters():
             seen = look(cluster, self._members, self._pool)
-            record = self.store.load(cluster.service.name)
+            name = cluster.service.name
+            try:
+                record = self.store.load(name)
+            except Damaged as damage:
+                found.append(View(seen, record_damaged(name, str(damage)), "", {}, remember(Memory(), seen), damage))
+                continue
             memory = remember(record.memory if record else Memory(), seen)
             kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
             found.append(View(seen, decide(seen, memory), record.holder if record else "", kept, memory))

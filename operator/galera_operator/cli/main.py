@@ -24,6 +24,7 @@ from galera_operator.cli.consent_commands import (
 )
 from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
 from galera_operator.cli.present import as_json, as_table
+from galera_operator.cli.record_commands import as_recorded, renew_record, renewal_prospect
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
 from galera_operator.cli.sim_commands import app as sim
@@ -188,12 +189,44 @@ def replace_copy(
         out.print(f"recorded: the copy of slot {slot} is given up", highlight=False)
 
 
+@app.command()
+def record(
+    service: Service,
+    *,
+    renew: Annotated[bool, typer.Option("--renew", help="Make a damaged record anew from what every member says.")] = False,
+    accept_loss_of: Annotated[
+        list[int] | None, typer.Option(help="A slot that does not answer and whose data may be lost; give it once for each.")
+    ] = None,
+    accept_loss_elsewhere: Annotated[
+        bool, typer.Option("--accept-loss-elsewhere", help="While nobody serves: what is in no present task may be lost.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Show what is recorded about a cluster: its state UUID, where its copies are, what was decided.
+
+    Example: galera-operator record wordpress_dbcluster --renew
+    """
+    accepted = accept_loss_of or []
+    with looking() as lookout:
+        view = lookout.view(service)
+        if not renew:
+            for line in as_recorded(view):
+                out.print(line, highlight=False, soft_wrap=True, markup=False)
+            return
+        try:
+            _ask([], renewal_prospect(view, accepted, elsewhere=accept_loss_elsewhere), sure=yes)
+            memory = renew_record(lookout, lookout.view(service), accepted, elsewhere=accept_loss_elsewhere)
+        except NotAllowed as error:
+            fail(error, 2)
+        out.print(f"recorded anew: state UUID {memory.uuid or 'none yet'}", highlight=False)
+
+
 def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
     """Show what is known and what would come of it, and go on only after a yes."""
     for line in known:
-        out.print(f"  {line}", highlight=False, soft_wrap=True)
+        out.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
     for line in prospect:
-        out.print(line, highlight=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True, markup=False)
     if not sure and not typer.confirm("Go on?"):
         fail("nothing was recorded", 2)
 

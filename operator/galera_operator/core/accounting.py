@@ -57,9 +57,9 @@ def missing_copy(seen: Snapshot, memory: Memory) -> Missing | None:
         return Missing(f"{seat.title} {restlessness(seat)}", f"Bring back {seat.task.node or 'its node'}.", SILENCE)
     for task in seen.leaving:
         return Missing(f"the old task of slot {task.slot} is still ending", "", math.inf)
-    for seat in seen.seats:
-        if isinstance(seat.member, Stopped) and seat.member.agent.stage is not Stage.WAITING:
-            return Missing(f"{seat.title} {restlessness(seat)}", "", math.inf)
+    for stopped in seen.stopped:
+        if stopped.agent.stage is not Stage.WAITING:
+            return Missing(f"{stopped.title} {restlessness(stopped)}", "", math.inf)
     for task in seen.lost:
         what = f"the last task of slot {task.slot} is on {task.node}, a node that Swarm has lost"
         return Missing(what, f"Bring back {task.node}.", 0.0)
@@ -73,9 +73,9 @@ def _bring_back(seen: Snapshot, memory: Memory, situation: str) -> Plan | None:
     """
     service = seen.service
     slot = max((known for known in memory.ledger if seen.seat(known) is None), default=0)
-    after = slot + sum(seat.slot > slot for seat in seen.seats)
     if not slot:
         return None
+    after = len(set(range(1, slot + 1)) | {seat.slot for seat in seen.seats})
     found = f"{situation}, and slot {slot}, which held data, is not among the {service.replicas} tasks"
     rollout = update_in_flight(service)
     if rollout:  # it waits for the members to become healthy, and they wait for the copy: nothing moves by itself

@@ -40,15 +40,13 @@ def condition_of(seen: Snapshot, memory: Memory) -> Condition:
     """Name the state of the whole cluster."""
     if not seen.seats:
         return Condition.NO_TASKS
-    serving = {seat.wsrep.state_uuid for seat in seen.primaries if seat.wsrep and seat.wsrep.answers_queries}
+    serving = {seat.wsrep.state_uuid for seat in seen.primaries if seat.wsrep.answers_queries}
     if len(serving) > 1 or split_views(seen):
         return Condition.SPLIT
     if serving:
         if memory.uuid and serving != {memory.uuid}:
             return Condition.DIVERGED
-        calm = len(seen.seats) == seen.service.replicas and all(
-            restlessness(seat) is None and seat.is_admitted for seat in seen.seats
-        )
+        calm = len(seen.seats) == seen.service.replicas and not any(restlessness(seat) for seat in seen.seats)
         return Condition.SERVING if calm else Condition.DEGRADED
     return _without_primary(seen, memory)
 
@@ -64,5 +62,5 @@ def _without_primary(seen: Snapshot, memory: Memory) -> Condition:
         return Condition.NO_PRIMARY
     if memory.uuid and not copies:
         return Condition.DATA_GONE
-    empty = all(seat.agent and seat.agent.directory is Directory.EMPTY for seat in seen.seats)
+    empty = all(seat.agent.directory is Directory.EMPTY for seat in seen.stopped)
     return Condition.FIRST_START if empty else Condition.ALL_STOPPED

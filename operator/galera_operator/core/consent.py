@@ -104,7 +104,7 @@ def replace_objection(seen: Snapshot, memory: Memory, slot: int) -> str | None:
     seat = seen.seat(slot)
     if seat is None:
         return f"there is no slot {slot}; there are {', '.join(str(one.slot) for one in seen.seats) or 'none'}"
-    others = [one for one in seen.primaries if one is not seat and one.wsrep and one.wsrep.state_uuid == memory.uuid]
+    others = [one for one in seen.primaries if one is not seat and one.wsrep.state_uuid == memory.uuid]
     if not others:
         return "no other member serves the recorded history: this may be the only copy there is"
     if seat.wsrep and seat.wsrep.is_primary and seat.wsrep.state_uuid == memory.uuid:
@@ -122,10 +122,9 @@ def carry_on(seen: Snapshot, memory: Memory) -> Plan | None:
     for seat in seen.seats:
         if seat.agent and seat.agent.stage in _STARTS:
             return Hold(f"{consent.by} decided to go on from slot {consent.slot}; {seat.title} {_condition(seat)}", SOON)
-    living = tuple(seat for seat in seen.live if seat.agent)
-    if living:
-        steps = tuple(StopMember(*_recipient(seat)) for seat in living if seat.agent and not seat.agent.leaving)
-        titles = ", ".join(seat.title for seat in living)
+    if seen.live:
+        steps = tuple(StopMember(*_recipient(seat)) for seat in seen.live if not seat.agent.leaving)
+        titles = ", ".join(seat.title for seat in seen.live)
         if steps:
             return Act(steps, f"{consent.by} decided to go on from slot {consent.slot}: first {titles}, not Primary, has to stop")
         return Hold(f"{consent.by} decided to go on from slot {consent.slot}; {titles} is stopping", SOON)
@@ -146,14 +145,14 @@ def carry_on(seen: Snapshot, memory: Memory) -> Plan | None:
 
 def _bootstrap(seen: Snapshot, memory: Memory, consent: Consent) -> Plan:
     seed = _seed(seen, memory, consent)
+    slot = seed.slot if seed else consent.slot
     start = present_copy(seed) if seed else None
-    unnamed = sorted(set(losses(seen, memory, seed.slot)) - set(consent.accepted)) if seed else []
+    unnamed = sorted(set(losses(seen, memory, slot)) - set(consent.accepted))
     known = {consent.position.uuid, consent.history}
-    has_changed = start is None or start.uuid not in known or start.seqno < consent.position.seqno
-    if seed is None or start is None or has_changed or unnamed:
-        found = f"slot {seed.slot if seed else consent.slot} holds {start or 'no usable copy'}"
+    if start is None or start.uuid not in known or start.seqno < consent.position.seqno or unnamed:
         more = f", and data of slot {', '.join(map(str, unnamed))} may be lost too" if unnamed else ""
-        return _outdated(seen, memory, consent, f"{found}{more}")
+        return _outdated(seen, memory, consent, f"slot {slot} holds {start or 'no usable copy'}{more}")
+    assert seed is not None
     given_up = f", giving up what only slot {', '.join(map(str, consent.accepted))} may hold" if consent.accepted else ""
     slot, address, incarnation = _recipient(seed)
     return Act(
@@ -184,7 +183,7 @@ def _outdated(seen: Snapshot, memory: Memory, consent: Consent, change: str) -> 
 
 def _waited(seen: Snapshot) -> float:
     """Seconds that all who answer have been waiting."""
-    return min((seat.agent.since for seat in seen.stopped if seat.agent), default=0.0)
+    return min((seat.agent.since for seat in seen.stopped), default=0.0)
 
 
 def recipients(seen: Snapshot, apart_from: Seat) -> tuple[Recipient, ...]:
@@ -239,8 +238,8 @@ def may_replace(seat: Seat, memory: Memory) -> bool:
 def stop_given_up(seen: Snapshot, memory: Memory) -> Act | None:
     """Stop a member that serves another history than the recorded one, after a person gave that copy up."""
     for seat in seen.live:
-        agent, uuid = seat.agent, history_of(seat)
-        if agent is None or agent.leaving or not memory.uuid or uuid == memory.uuid:
+        uuid = history_of(seat)
+        if seat.agent.leaving or not memory.uuid or uuid == memory.uuid:
             continue
         if memory.given_up.get(seat.slot) == uuid:
             why = f"{seat.title} serves {uuid}, which a person gave up; it stops, and joins anew"

@@ -16,9 +16,9 @@ from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
-from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
+from galera_operator.core.model import LiveSeat, Memory, Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
-from galera_operator.core.quorum import regain_primary
+from galera_operator.core.quorum import regain_primary, rejoin
 from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
@@ -55,6 +55,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
         or lead(seen)
         or locked_out(seen)
         or one_way(seen)
+        or rejoin(seen)
         or unwelcome_copy(seen, memory)
         or stuck_transfer(seen)
         or stuck_update(seen)
@@ -86,7 +87,7 @@ def bring_back(seen: Snapshot, memory: Memory) -> Plan:
 def nobody_serves(seen: Snapshot, memory: Memory) -> Plan:
     """No Primary component was seen: elect a seed, or say what is being waited for."""
     for seat in seen.stopped:
-        if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
+        if seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
             return Hold(f"{seat.title} is {seat.agent.stage}: {seat.agent.note}", SOON)
     if seen.live:
         return regain_primary(seen, memory)
@@ -113,7 +114,6 @@ def let_in(seen: Snapshot, memory: Memory) -> Act | None:
     """Admit one member that is confirmed, or take back a drain that nobody wants any more."""
     for seat in _at_the_door(seen, memory):
         agent, settings = seat.agent, seen.settings
-        assert agent is not None
         if admission_obstacle(seat, seen, memory):
             continue
         step = AdmitMember(
@@ -142,19 +142,18 @@ def held_back(seen: Snapshot, memory: Memory) -> Hold | None:
     return None
 
 
-def _at_the_door(seen: Snapshot, memory: Memory) -> tuple[Seat, ...]:
+def _at_the_door(seen: Snapshot, memory: Memory) -> tuple[LiveSeat, ...]:
     """The members that should get traffic as soon as they are confirmed."""
     return tuple(
         seat
         for seat in seen.live
-        if seat.agent
-        and ((seat.agent.stage is Stage.RUNNING and not seat.is_admitted) or _is_drained_for_nothing(seat, seen, memory))
+        if (seat.agent.stage is Stage.RUNNING and not seat.is_admitted) or _is_drained_for_nothing(seat, seen, memory)
     )
 
 
-def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+def _is_drained_for_nothing(seat: LiveSeat, seen: Snapshot, memory: Memory) -> bool:
     """True when this member is (being) drained and is not, or not any more, the one to leave."""
-    if seat.agent is None or seat.agent.leaving or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
+    if seat.agent.leaving or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
         return False
     shrink = memory.shrink
     if shrink and shrink.task_id == seat.task.id and len(seen.seats) > shrink.to:
@@ -168,12 +167,10 @@ def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
 def lead(seen: Snapshot) -> Plan | None:
     """See to it that every member takes the same, able member for the writer."""
     chosen = choose_writer(seen, avoid=_next_victims(seen))
-    if chosen is None or chosen.agent is None:
+    if chosen is None:
         return None
     name = chosen.agent.name
-    others = tuple(
-        (seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if seat.agent and seat.agent.writer != name
-    )
+    others = tuple((seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if seat.agent.writer != name)
     if not others:
         return None
     present = believed_writer(seen)
@@ -190,10 +187,10 @@ def lead(seen: Snapshot) -> Plan | None:
 
 def invite(seen: Snapshot, memory: Memory) -> Plan | None:
     """Help a member that waits beside a Primary component it does not find."""
-    peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced)
+    peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep.is_synced)
     for seat in seen.stopped:
         agent = seat.agent
-        if agent is None or agent.stage is not Stage.WAITING or agent.since < DNS_PATIENCE:
+        if agent.stage is not Stage.WAITING or agent.since < DNS_PATIENCE:
             continue
         busy = next((other for other in seen.seats if other.agent and other.agent.transfer), None)
         if busy:
@@ -228,8 +225,8 @@ def resize(seen: Snapshot) -> Plan | None:
     wish, service, wanted = seen.wish, seen.service, seen.wanted
     if isinstance(wish, BadWish):
         return Page(wish.name, wish.why, wish.remedy)
-    if wanted == service.replicas:
-        return None
+    if wanted < service.replicas:
+        return _shrink(seen)
     if wanted > service.replicas:
         blocked = obstacle(seen)
         if blocked:
@@ -239,7 +236,7 @@ def resize(seen: Snapshot) -> Plan | None:
             (Resize(service.id, service.version, service.replicas, after),),
             f"{_wish(seen)} in calm service: Swarm may start the next one",
         )
-    return _shrink(seen)
+    return None
 
 
 def _shrink(seen: Snapshot) -> Plan:
@@ -251,11 +248,10 @@ def _shrink(seen: Snapshot) -> Plan:
     assert victim is not None
     settings = seen.settings
     seconds = settings.drain_seconds(service.stop_grace)
-    never_placed = isinstance(victim.member, Unseen) and victim.task.never_placed
-    blocked = obstacle(seen, placed_only=never_placed)
+    blocked = obstacle(seen, placed_only=victim.task.never_placed)
     if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
-    if never_placed:
+    if victim.task.never_placed:
         return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
     agent = victim.agent
     assert agent is not None
@@ -281,7 +277,7 @@ def _resize_down(seen: Snapshot, victim: Seat) -> Resize:
 
 def _next_victims(seen: Snapshot) -> tuple[int, ...]:
     """The slot that the next scale-down step would take; empty when the size is not to shrink."""
-    if isinstance(seen.wish, BadWish) or seen.wanted >= seen.service.replicas:
+    if seen.wanted >= seen.service.replicas:
         return ()
     victims = predicted_victims([seat.task for seat in seen.seats], seen.service.replicas - 1)
     return (victims[0].slot,) if len(victims) == 1 else ()

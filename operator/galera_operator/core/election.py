@@ -16,7 +16,7 @@ def elect(snapshot: Snapshot, memory: Memory) -> Plan:
     only then who is newest. `safe_to_bootstrap` decides nothing: after a stop of all at once it is 0 everywhere, and a file
     copied back from a backup may say 1.
     """
-    waited = min((seat.agent.since for seat in snapshot.stopped if seat.agent), default=0.0)
+    waited = min((seat.agent.since for seat in snapshot.stopped), default=0.0)
     waiting = wait_for_copies(snapshot, memory, situation="no member is up", page="copy-missing", waited=waited)
     if waiting:
         return waiting

@@ -20,12 +20,10 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     """
     memory = _carried_out(memory, snapshot)
     uuid = memory.uuid or _identity(snapshot)
-    if not uuid:
-        return memory
     ledger = dict(memory.ledger)
     for seat in snapshot.live:
         wsrep = seat.wsrep
-        if wsrep and wsrep.is_synced and wsrep.state_uuid == uuid:
+        if wsrep.is_synced and wsrep.state_uuid == uuid:
             known = ledger.get(seat.slot)
             ledger[seat.slot] = Copy(seat.task.node_id, max(wsrep.last_committed, known.seqno if known else -1))
     for slot in _being_replaced(snapshot):
@@ -36,7 +34,7 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     gone = _slots_gone(ledger, snapshot, uuid)
     kept = dict(memory.kept) | {ledger[slot].node_id: ledger[slot].seqno for slot in gone}
     lived_on = {seat.task.node_id for seat in snapshot.live}
-    serving = {seat.slot for seat in snapshot.live if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid == uuid}
+    serving = {seat.slot for seat in snapshot.live if seat.wsrep.is_synced and seat.wsrep.state_uuid == uuid}
     return replace(
         memory,
         uuid=uuid,
@@ -52,7 +50,7 @@ def _carried_out(memory: Memory, snapshot: Snapshot) -> Memory:
     consent = memory.consent
     if consent is None:
         return memory
-    serving = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep and seat.wsrep.answers_queries}
+    serving = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep.answers_queries}
     if consent.history in serving:
         # What was seen of the history before says nothing about this one. A waiting copy of a third one was given up by its
         # slot; one that lives in a Primary component was not: the person did not know that it takes writes.
@@ -108,11 +106,7 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
 
 
 def _identity(snapshot: Snapshot) -> str:
-    found = {
-        seat.wsrep.state_uuid
-        for seat in snapshot.primaries
-        if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid != ZERO_UUID
-    }
+    found = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep.is_synced and seat.wsrep.state_uuid != ZERO_UUID}
     return found.pop() if len(found) == 1 else ""
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeGuard
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
 from galera_operator.core.position import Position
@@ -106,6 +107,42 @@ class Seat:
         return f"slot {self.slot} ({self.task.node})" if self.task.node else f"slot {self.slot}"
 
 
+class UnseenSeat(Seat):
+    """A seat with an unseen member. For the type checker: no seat is made as one, `is_unseen` tells that one is such."""
+
+    member: Unseen
+
+
+class StoppedSeat(Seat):
+    """A seat with a stopped member. For the type checker: no seat is made as one, `is_stopped` tells that one is such."""
+
+    member: Stopped
+    agent: AgentStatus
+
+
+class LiveSeat(Seat):
+    """A seat with a live member. For the type checker: no seat is made as one, `is_live` tells that one is such."""
+
+    member: Live
+    agent: AgentStatus
+    wsrep: Wsrep
+
+
+def is_live(seat: Seat) -> TypeGuard[LiveSeat]:
+    """True where agent and database both answered."""
+    return isinstance(seat.member, Live)
+
+
+def is_stopped(seat: Seat) -> TypeGuard[StoppedSeat]:
+    """True where the agent answered and its database does not take SQL."""
+    return isinstance(seat.member, Stopped)
+
+
+def is_unseen(seat: Seat) -> TypeGuard[UnseenSeat]:
+    """True where no answer that can be believed came back."""
+    return isinstance(seat.member, Unseen)
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The Swarm service. `version` is the index that a write must name (optimistic concurrency)."""
@@ -147,21 +184,26 @@ class Snapshot:
         return self.service.replicas if wished is None else wished
 
     @cached_property
-    def live(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if isinstance(seat.member, Live))
+    def live(self) -> tuple[LiveSeat, ...]:
+        return tuple(seat for seat in self.seats if is_live(seat))
 
     @cached_property
-    def primaries(self) -> tuple[Seat, ...]:
+    def primaries(self) -> tuple[LiveSeat, ...]:
         """Seats whose database says that it is part of a Primary component."""
-        return tuple(seat for seat in self.live if seat.wsrep and seat.wsrep.is_primary)
+        return tuple(seat for seat in self.live if seat.wsrep.is_primary)
 
     @cached_property
-    def stopped(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if isinstance(seat.member, Stopped))
+    def stopped(self) -> tuple[StoppedSeat, ...]:
+        return tuple(seat for seat in self.seats if is_stopped(seat))
 
     @cached_property
-    def unseen(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if isinstance(seat.member, Unseen))
+    def unseen(self) -> tuple[UnseenSeat, ...]:
+        return tuple(seat for seat in self.seats if is_unseen(seat))
+
+    @cached_property
+    def obeyed(self) -> int:
+        """The highest epoch that any member says it has obeyed; 0 where nobody says anything."""
+        return max((seat.agent.epoch for seat in self.seats if seat.agent), default=0)
 
     def seat(self, slot: int) -> Seat | None:
         return next((seat for seat in self.seats if seat.slot == slot), None)

@@ -110,7 +110,7 @@ def _is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
         return False
     if seat.slot in memory.ledger:
         node, seqno = memory.ledger[seat.slot].node_id, memory.ledger[seat.slot].seqno
-        held = [_held(one) for one in seen.seats if one.agent and one.task.node_id == node]
+        held = [_held(one) for one in seen.seats if one.task.node_id == node]
         return any(copy is not None and copy.uuid == memory.uuid and copy.seqno >= seqno for copy in held)
     return bool(memory.uuid) or not any(_held(one) for one in seen.seats)
 
@@ -199,6 +199,8 @@ def _stop(step: StopMember, seen: Snapshot, memory: Memory) -> list[str]:
         return [f"a stop of slot {step.slot}, which was not seen alive"]
     wsrep = seat.member.wsrep
     if not any(isinstance(one.member, Live) and one.member.wsrep.is_primary for one in seen.seats):
+        return []
+    if not wsrep.connected and not wsrep.is_primary:
         return []
     if memory.uuid and wsrep.state_uuid != memory.uuid and memory.given_up.get(step.slot) == wsrep.state_uuid:
         return []

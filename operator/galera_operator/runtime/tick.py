@@ -11,10 +11,11 @@ from loguru import logger
 
 from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
+from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import intend, remember
 from galera_operator.core.plan import Act, Hold, Page, Plan, forms_primary
 from galera_operator.core.veto import broken_invariants
-from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
+from galera_operator.ports import Cluster, Conflict, Damaged, Engine, Members, Refused, Unreachable
 from galera_operator.runtime.act import Outcome, carry_out
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
@@ -48,6 +49,8 @@ class ClusterTick:
             return self._turn(cluster)
         except LeaseElsewhere as error:
             return self._say(Hold(str(error)))
+        except Damaged as error:
+            return self._say(record_damaged(self._name, str(error)))
         except (Conflict, Refused, Unreachable) as error:
             return self._say(Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum."))
 
@@ -62,6 +65,7 @@ class ClusterTick:
         world = self._world
         memory = self._lease.hold(world.clock())
         seen = look(cluster, world.members, world.pool)
+        self._lease.outbid(seen.obeyed, world.clock())
         memory = remember(memory, seen)
         self._name_condition(condition_of(seen, memory))
         plan = decide(seen, memory)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from galera_operator.agent.peers import live_members
+from galera_operator.agent.peers import primary_at
 from galera_operator.core.agent_api import (
     Admission,
     Admit,
@@ -106,9 +106,8 @@ def _form_primary(container: Container, command: FormPrimary, now: float) -> Non
 
 
 def _nobody_is_primary(container: Container, now: float, doing: str) -> None:
-    live = live_members(container.peers(now))
-    if live:
-        where = ", ".join(one.address for one in live)
+    where = primary_at(container.peers(now))
+    if where:
         raise Refused(f"a Primary component is alive at {where}: {doing} would split the cluster")
 
 
