@@ -18,7 +18,7 @@ demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm
 faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load, and a table: build/faults.md.
 	$(VENV)/bin/pytest tests/e2e/test_faults.py
 
-test: lint test-unit test-mutation test-integration test-e2e  ## What CI runs. Beside it: test-simulation, test-contract, faults, mutants.
+test: lint test-unit test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, faults, mutants.
 
 test-unit: $(READY)
 	$(VENV)/bin/pytest -n 2 tests/unit tests/property

@@ -14,6 +14,7 @@ from builders import (
     decided,
     joined_but_not_admitted,
     member,
+    non_primary,
     pending,
     position,
     remembered,
@@ -61,6 +62,33 @@ def test_no_identity_is_learned_while_two_histories_are_alive():
 def test_the_ledger_notes_each_synced_member_and_its_node():
     ledger = remember(Memory(), cluster(member(1, last_committed=5), member(2, last_committed=7))).ledger
     assert ledger == {1: Copy("id-of-n1", 5), 2: Copy("id-of-n2", 7)}
+
+
+@pytest.mark.parametrize(
+    ("seat", "noted"),
+    [
+        (waiting(2, position(214)), Copy("id-of-n2", 214)),
+        (non_primary(2, last_committed=214), Copy("id-of-n2", 214)),
+        (waiting(2, position(3)), Copy("id-of-n2", 50)),
+        (waiting(2, position(214), node="n9"), Copy("id-of-n2", 50)),
+        (waiting(2, position(214, B)), Copy("id-of-n2", 50)),
+        (waiting(3, position(7)), Copy("id-of-n3", 7)),
+        (waiting(3, position(7, B)), None),
+        (waiting(3), None),
+    ],
+    ids=["further on", "alive, further on", "behind", "elsewhere", "another history", "unknown", "unknown history", "empty"],
+)
+def test_while_nobody_serves_the_ledger_notes_the_copies_of_the_recorded_history_that_are_shown(seat, noted):
+    assert remember(remembered(ledger={2: 50}), cluster(seat)).ledger.get(seat.slot) == noted
+
+
+def test_while_somebody_serves_a_waiting_copy_is_no_news():
+    assert 2 not in remember(remembered(ledger={1: 50}), cluster(member(1), waiting(2, position(214)))).ledger
+
+
+def test_a_copy_that_was_given_up_is_not_noted():
+    memory = remembered(given_up={2: A})
+    assert 2 not in remember(memory, cluster(waiting(2, position(214)))).ledger
 
 
 def test_the_ledger_only_grows():

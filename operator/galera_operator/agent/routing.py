@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from galera_operator.core.agent_api import Wsrep
 from galera_operator.core.position import ZERO_UUID
@@ -112,6 +113,7 @@ def choose_writer(own: Seen, others: Sequence[Seen], *, settled: bool = True) ->
     return Role(min(fit, key=slot_order), term + 1) if fit else Role("", term)
 
 
+@lru_cache(maxsize=64)
 def slot_order(name: str) -> tuple[str, int, str]:
     """Sort ``db.2`` before ``db.10``."""
     match = re.fullmatch(r"(.*?)(\d+)", name)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
-from galera_operator.core.consent import present_copy
+from galera_operator.core.consent import is_superseded, present_copy
 from galera_operator.core.model import Copy, Fork, Live, Memory, Shrink, Snapshot
 from galera_operator.core.plan import Act, Plan, Resize
 from galera_operator.core.position import ZERO_UUID
@@ -26,6 +26,8 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         if wsrep.is_synced and wsrep.state_uuid == uuid:
             known = ledger.get(seat.slot)
             ledger[seat.slot] = Copy(seat.task.node_id, max(wsrep.last_committed, known.seqno if known else -1))
+    if not snapshot.primaries:
+        ledger |= _waiting_copies(ledger, snapshot, memory)
     for slot in _being_replaced(snapshot):
         ledger.pop(slot, None)
     shrink = memory.shrink
@@ -43,6 +45,21 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         kept={node: seqno for node, seqno in kept.items() if node not in lived_on},
         given_up={slot: history for slot, history in memory.given_up.items() if slot not in serving},
     )
+
+
+def _waiting_copies(ledger: Mapping[int, Copy], snapshot: Snapshot, memory: Memory) -> dict[int, Copy]:
+    """What copies of the recorded history tell while nobody serves: any of them may be the newest, and its slot may vanish.
+
+    A copy on another node than the recorded one says nothing about that one, so it does not take its place.
+    """
+    found = {}
+    for seat in snapshot.seats:
+        copy, known = present_copy(seat), ledger.get(seat.slot)
+        if copy is None or copy.uuid != memory.uuid or is_superseded(seat.slot, copy, memory):
+            continue
+        if known is None or known.node_id == seat.task.node_id:
+            found[seat.slot] = Copy(seat.task.node_id, max(copy.seqno, known.seqno if known else -1))
+    return found
 
 
 def _carried_out(memory: Memory, snapshot: Snapshot) -> Memory:

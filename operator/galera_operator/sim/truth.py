@@ -72,7 +72,7 @@ class Truth:
             self.branches.append(volume.branch)
         if self.by_hand:
             return
-        decision = self.decisions.get(volume.uuid)
+        decision = self.decisions.get(server.component.uuid if server.component else "")
         for branch, upto in self.lacking(volume.branch, volume.seqno):
             holders = [other for other in self._world.volumes.values() if other.holds(branch, upto)]
             where = ", ".join(f"slot {self._world.slot_of(other)} on {other.node}" for other in holders) or "nobody"
