@@ -277,6 +277,12 @@ def test_with_nobody_named_the_lowest_slot_becomes_the_writer_and_every_member_i
     assert step == Appoint("db.1", 1, ((1, "10.0.0.1", "life1"), (2, "10.0.0.2", "life2")))
 
 
+def test_who_left_the_primary_component_is_not_told_again_and_again():
+    alone = non_primary(3, writer="", connected=False, members=())
+    plan = decide(cluster(member(1), member(2), alone), remembered())
+    assert not (isinstance(plan, Act) and any(isinstance(step, Appoint) for step in plan.steps)), plan
+
+
 def test_only_those_who_believe_otherwise_are_told():
     plan = decide(cluster(member(1), member(2, writer="")), remembered())
     assert the_step(plan) == Appoint("db.1", 1, ((2, "10.0.0.2", "life2"),))

@@ -165,12 +165,12 @@ def _is_drained_for_nothing(seat: LiveSeat, seen: Snapshot, memory: Memory) -> b
 
 
 def lead(seen: Snapshot) -> Plan | None:
-    """See to it that every member takes the same, able member for the writer."""
+    """See to it that every member takes the same, able member for the writer; who is in no Primary component has no say."""
     chosen = choose_writer(seen, avoid=_next_victims(seen))
     if chosen is None:
         return None
     name = chosen.agent.name
-    others = tuple((seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if seat.agent.writer != name)
+    others = tuple((seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.primaries if seat.agent.writer != name)
     if not others:
         return None
     present = believed_writer(seen)
