@@ -11,6 +11,7 @@ from galera_operator.core.agent_api import (
     PATHS,
     Admission,
     AgentStatus,
+    FlowControl,
     Grant,
     Stage,
     command_from_json,
@@ -35,6 +36,7 @@ STATUSES = st.builds(
     wsrep=st.none() | st.builds(wsrep, conf_id=COUNTS, members=st.lists(TEXTS, max_size=3).map(tuple)),
     transfer=st.sampled_from([None, DONOR]),
     admission=st.sampled_from(Admission),
+    flow=st.none() | st.builds(FlowControl, SECONDS, SECONDS, COUNTS),
     sessions=COUNTS,
     note=TEXTS,
 )

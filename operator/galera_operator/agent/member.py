@@ -12,6 +12,7 @@ import time
 from dataclasses import replace
 
 from galera_operator.agent.disk import Disk
+from galera_operator.agent.flow import FlowWindow
 from galera_operator.agent.peers import Component, Heard, Peers, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
 from galera_operator.agent.settings import Settings
@@ -19,6 +20,7 @@ from galera_operator.agent.view import View, headline
 from galera_operator.agent.wishes import Wishes
 from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.wsrep_status import FlowCounters
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,7 @@ class Member:
         self._since = time.monotonic()
         self._disk = Disk(Directory.INCOMPLETE)
         self._view = View()
+        self._flow = FlowWindow()
         self._transfer: Transfer | None = None
         self._transfer_busy_at = 0.0
         self._data_bytes = 0
@@ -86,11 +89,12 @@ class Member:
         with self.changed:
             self._disk = disk
 
-    def saw_wsrep(self, wsrep: Wsrep | None) -> None:
+    def saw_wsrep(self, wsrep: Wsrep | None, flow: FlowCounters | None = None) -> None:
         """Take over what mariadbd says about itself now; None: it did not answer (the last answer then grows old)."""
         with self.changed:
-            was = self._view.last
-            self._view.take(wsrep, time.monotonic())
+            was, now = self._view.last, time.monotonic()
+            self._view.take(wsrep, now)
+            self._flow.take(flow if wsrep is not None and wsrep.is_synced else None, now)
             self._choose_writer()
             self.changed.notify_all()
         if wsrep is not None and (was is None or headline(was) != headline(wsrep)):
@@ -252,6 +256,7 @@ class Member:
                 view_age=round(self._view.age(now), 3),
                 leaving=bool(self.wishes.stop),
                 data_bytes=self._data_bytes,
+                flow=self._flow.told(now),
             )
 
     # What commands change (see commands.py, which has checked them; called with the lock held) -----------------------

@@ -126,6 +126,18 @@ class Transfer:
 
 
 @dataclass(frozen=True, slots=True)
+class FlowControl:
+    """How replication has flowed lately, as a member's agent saw it while that member was Synced without a break."""
+
+    over: float
+    """Seconds that were looked at."""
+    paused: float
+    """The part of them, 0 to 1, in which flow control held this member's commits back."""
+    sent: int
+    """How often in them this member asked all others to pause, a request that stood already included."""
+
+
+@dataclass(frozen=True, slots=True)
 class AgentStatus:
     """``GET /status``: all that an agent knows about its member. Needs no token: it holds no secret."""
 
@@ -163,6 +175,8 @@ class AgentStatus:
     """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
     data_bytes: int = 0
     """Size of the data directory; 0 where not measured yet."""
+    flow: FlowControl | None = None
+    """None: not known, because the member has not been Synced for long enough, or its agent is of an older version."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -187,6 +201,7 @@ class AgentStatus:
                 position=_position,
                 wsrep=lambda raw: None if raw is None else Wsrep(**exact(Wsrep, known_keys(Wsrep, raw), members=_texts)),
                 transfer=lambda raw: None if raw is None else Transfer(**exact(Transfer, known_keys(Transfer, raw))),
+                flow=lambda raw: None if raw is None else FlowControl(**exact(FlowControl, known_keys(FlowControl, raw))),
             )
         )
 

@@ -16,6 +16,7 @@ from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
+from galera_operator.core.flow import too_slow_to_grow
 from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
 from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.quorum import regain_primary
@@ -231,7 +232,7 @@ def resize(seen: Snapshot) -> Plan | None:
     if wanted == service.replicas:
         return None
     if wanted > service.replicas:
-        blocked = obstacle(seen)
+        blocked = obstacle(seen) or too_slow_to_grow(seen)
         if blocked:
             return Hold(f"{_wish(seen)}; the next one waits: {blocked}", SOON)
         after = min(wanted, service.replicas + _joiners_at_once(seen, wish.join_parallel))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Wsrep
 from galera_operator.core.position import ZERO_UUID, Position
@@ -23,6 +24,19 @@ STATUS_NAMES = (
     "wsrep_desync_count",
 )
 """What `wsrep_from_status` reads, for ``SHOW GLOBAL STATUS WHERE Variable_name IN (...)``."""
+
+FLOW_NAMES = ("wsrep_flow_control_paused_ns", "wsrep_flow_control_sent", "wsrep_flow_control_requested")
+"""What `flow_from_status` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCounters:
+    """Flow control as a member counts it from its start on; FLUSH STATUS may begin the counting anew."""
+
+    paused_ns: int
+    sent: int
+    requests: bool
+    """It asks the others to pause at this moment."""
 
 
 class StatusUnreadable(ValueError):
@@ -67,3 +81,12 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
         )
     except ValueError as error:
         raise StatusUnreadable(f"a wsrep status value is not a number or not a UUID where one is expected: {error}") from error
+
+
+def flow_from_status(rows: Mapping[str, str]) -> FlowCounters | None:
+    """The counters of flow control; None where this server does not tell all of them."""
+    try:
+        paused, sent, requests = (rows[name] for name in FLOW_NAMES)
+        return FlowCounters(int(paused), int(sent), requests.lower() in {"true", "on"})
+    except (KeyError, ValueError):
+        return None
