@@ -138,6 +138,15 @@ class FlowControl:
 
 
 @dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms a member serves: what the last /admit told of the service's labels, or the agent's own defaults."""
+
+    drain_seconds: float
+    allow_donor: bool
+    causal_reads: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AgentStatus:
     """``GET /status``: all that an agent knows about its member. Needs no token: it holds no secret."""
 
@@ -177,6 +186,8 @@ class AgentStatus:
     """Size of the data directory; 0 where not measured yet."""
     flow: FlowControl | None = None
     """None: not known, because the member has not been Synced for long enough, or its agent is of an older version."""
+    terms: Terms | None = None
+    """None: its agent is of an older version, and does not tell."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -201,6 +212,7 @@ class AgentStatus:
                 position=_position,
                 wsrep=lambda raw: None if raw is None else Wsrep(**exact(Wsrep, known_keys(Wsrep, raw), members=_texts)),
                 transfer=lambda raw: None if raw is None else Transfer(**exact(Transfer, known_keys(Transfer, raw))),
+                terms=lambda raw: None if raw is None else Terms(**exact(Terms, known_keys(Terms, raw))),
                 flow=lambda raw: None if raw is None else FlowControl(**exact(FlowControl, known_keys(FlowControl, raw))),
             )
         )
@@ -255,11 +267,13 @@ class FormPrimary(Command):
 
 @dataclass(frozen=True, slots=True)
 class Admit(Command):
-    """``POST /admit``: traffic may come in (again: it also ends a drain)."""
+    """``POST /admit``: traffic may come in, on these terms. Again: other terms, and the end of a drain."""
 
     drain_seconds: float
     """How long a later drain may take: the label's limit, cut to what the service's stop grace period allows."""
     allow_donor: bool
+    causal_reads: bool = False
+    """Sessions that are opened from now on read only what includes every commit before their statement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,11 @@ from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, on
 from galera_operator.core.election import elect
 from galera_operator.core.flow import too_slow_to_grow
 from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
-from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
+from galera_operator.core.plan import SOON, Act, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.quorum import regain_primary
 from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
+from galera_operator.core.terms import admission_step, retell
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
 from galera_operator.core.transfer import stuck_transfer
 
@@ -54,6 +55,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
     return (
         let_in(seen, memory)
         or lead(seen)
+        or retell(seen)
         or locked_out(seen)
         or one_way(seen)
         or unwelcome_copy(seen, memory)
@@ -113,17 +115,11 @@ def unconfirmed_shrink(seen: Snapshot, memory: Memory) -> Plan | None:
 def let_in(seen: Snapshot, memory: Memory) -> Act | None:
     """Admit one member that is confirmed, or take back a drain that nobody wants any more."""
     for seat in _at_the_door(seen, memory):
-        agent, settings = seat.agent, seen.settings
+        agent = seat.agent
         assert agent is not None
         if admission_obstacle(seat, seen, memory):
             continue
-        step = AdmitMember(
-            seat.slot,
-            seat.task.address,
-            agent.incarnation,
-            settings.drain_seconds(seen.service.stop_grace),
-            settings.allow_donor,
-        )
+        step = admission_step(seat, agent, seen)
         if agent.stage is Stage.RUNNING:
             why = f"{seat.title} is confirmed: Synced, Primary, in the same view as the rest, nothing left to apply"
         elif seen.wanted < seen.service.replicas:

@@ -88,13 +88,14 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class AdmitMember:
-    """Let traffic come to this member; also ends a drain that is not wanted any more."""
+    """Let traffic come to this member on these terms; also ends a drain that is not wanted any more."""
 
     slot: int
     address: str
     incarnation: str
     drain_seconds: float
     allow_donor: bool
+    causal_reads: bool = False
 
     def __str__(self) -> str:
         return f"admit slot {self.slot}"

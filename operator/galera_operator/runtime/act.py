@@ -58,7 +58,8 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
             grant = Grant(epoch, step.incarnation, step.address, step.position, step.peers, replaces=step.replaces)
             members.send(step.address, token, grant)
         case AdmitMember():
-            members.send(step.address, token, Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor))
+            admit = Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor, step.causal_reads)
+            members.send(step.address, token, admit)
         case Appoint():
             _appoint(step, members, token, epoch)
         case DrainMember():
