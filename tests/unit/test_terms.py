@@ -17,6 +17,7 @@ from galera_operator.core.agent_api import Admission, Admit, Stage, Terms
 from galera_operator.core.decide import decide
 from galera_operator.core.plan import Act, AdmitMember, Hold
 from galera_operator.core.spec import Wish
+from galera_operator.core.terms import grace_too_short
 
 DEFAULT = Terms(50.0, allow_donor=False, causal_reads=False)
 CAUSAL = replace(DEFAULT, causal_reads=True)
@@ -82,6 +83,21 @@ def test_nobody_is_told_who_does_not_tell_is_on_its_way_out_or_could_not_be_admi
 def test_a_member_that_let_itself_in_is_told_the_labels_when_the_operator_is_back():
     plan = plan_for(Wish(causal_reads=True), member(1, terms=DEFAULT, admission=Admission.SELF))
     assert plan.steps[0].causal_reads
+
+
+# The grace period
+
+
+@pytest.mark.parametrize(("grace", "is_told"), [(54.9, True), (55.0, False), (120.0, False)])
+def test_a_grace_period_that_is_shorter_than_a_drain_and_a_shutdown_is_told(grace, is_told):
+    assert (grace_too_short(cluster(member(1), stop_grace=grace)) is not None) is is_told
+
+
+def test_the_warning_says_what_a_member_gets_and_what_to_set():
+    assert grace_too_short(cluster(member(1), wish=Wish(drain_timeout=30), stop_grace=10.0)) == (
+        "stop_grace_period of shop_db is 10 s: a leaving member gets 5 s to end its sessions, "
+        "not the 30 s of galera.drain.timeout; set stop_grace_period to 35s or more"
+    )
 
 
 # The agent

@@ -180,6 +180,18 @@ def test_the_same_decision_is_told_once(bench, said):
     assert said == []
 
 
+def test_a_grace_period_that_is_too_short_is_told_once(bench, said):
+    bench.world.stop_grace = 10.0
+    bench.turns(12)
+    warnings = [line for line in said if "stop_grace_period" in line]
+    assert len(warnings) == 1
+    bench.world.stop_grace = 120.0
+    bench.turns(2)
+    bench.world.stop_grace = 10.0
+    bench.turns(2)
+    assert len([line for line in said if "stop_grace_period" in line]) == 2
+
+
 def test_each_kind_of_plan_is_told_at_its_level(bench, said):
     bench.turns(2)
     bench.store.fault = Unreachable("no manager")

@@ -15,6 +15,7 @@ from galera_operator.core.flow import brake
 from galera_operator.core.model import Seat, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.terms import grace_too_short
 from galera_operator.core.traffic import believed_writer
 from galera_operator.core.transfer import in_words, seconds_left
 
@@ -42,6 +43,7 @@ def as_json(view: View) -> dict[str, Any]:
         "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
         "members": [_member_json(seat, view) for seat in seen.seats],
         "leaving": [task.slot for task in seen.leaving],
+        "warnings": [word for word in (grace_too_short(seen),) if word],
         "slowed_by": slow.seat.slot if slow else None,
         "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(view.kept.items())],
     }
@@ -80,9 +82,7 @@ def as_table(view: View) -> RenderableType:
             lines.append(Text(f"slot {seat.slot}: {note}", style="dim"))
         if seat.agent and seat.agent.transfer:
             lines.append(Text(f"slot {seat.slot}: {seat.agent.transfer.role}, {in_words(seat.agent.transfer)}", style="dim"))
-    slow = brake(seen)
-    if slow:
-        lines.append(Text(str(slow), style="yellow"))
+    lines += [Text(word, style="yellow") for word in (str(brake(seen) or ""), grace_too_short(seen)) if word]
     lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
     lines.extend(
         Text(
@@ -137,6 +137,7 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "queue": wsrep.queue if wsrep else None,
         "flow": asdict(agent.flow) if agent and agent.flow else None,
         "sessions": agent.sessions if agent else None,
+        "cut": agent.cut if agent else None,
         "in_flight": agent.in_flight if agent else None,
         "transfer": _transfer_json(agent.transfer) if agent and agent.transfer else None,
         "position": str(agent.position) if agent and agent.position else None,

@@ -12,7 +12,7 @@ sentence is the log line and the status line.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.agent_api import AgentStatus, Stage
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
@@ -258,17 +258,25 @@ def _shrink(seen: Snapshot) -> Plan:
     assert agent is not None
     match agent.stage:
         case Stage.DRAINED:
-            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained and goes next")
+            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained{_cut(agent)} and goes next")
         case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
             return Act(
                 (_resize_down(seen, victim),),
-                f"{goal}; {victim.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions; it goes next",
+                f"{goal}; {victim.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions{_cut(agent)}; it goes next",
             )
         case Stage.DRAINING:
             return Hold(f"{goal}; {victim.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)
         case _:
             step: Step = DrainMember(victim.slot, victim.task.address, agent.incarnation, seconds)
             return Act((step,), f"{goal}; Swarm will take {victim.title}, so it is drained first")
+
+
+def _cut(agent: AgentStatus) -> str:
+    """What the drain's limit cost, as a part of a sentence; nothing where it cost nothing."""
+    if not agent.cut:
+        return ""
+    what = "1 session was" if agent.cut == 1 else f"{agent.cut} sessions were"
+    return f" ({what} cut inside a transaction at the limit)"
 
 
 def _resize_down(seen: Snapshot, victim: Seat) -> Resize:

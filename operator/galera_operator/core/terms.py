@@ -5,6 +5,7 @@ from __future__ import annotations
 from galera_operator.core.agent_api import AgentStatus, Stage, Terms
 from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import Act, AdmitMember
+from galera_operator.core.spec import STOP_MARGIN
 
 
 def retell(seen: Snapshot) -> Act | None:
@@ -18,6 +19,19 @@ def retell(seen: Snapshot) -> Act | None:
         if seat.wsrep and seat.wsrep.is_synced and agent.terms != now:
             return Act((step,), f"{seat.title} serves on other terms than the labels say now: {_difference(agent.terms, now)}")
     return None
+
+
+def grace_too_short(seen: Snapshot) -> str | None:
+    """Say that Swarm would kill a member before its drain's limit, or None: the limit is then cut to what there is."""
+    wish, grace = seen.settings, seen.service.stop_grace
+    needed = wish.drain_timeout + STOP_MARGIN
+    if grace >= needed:
+        return None
+    return (
+        f"stop_grace_period of {seen.service.name} is {grace:.0f} s: a leaving member gets {wish.drain_seconds(grace):.0f} s to "
+        f"end its sessions, not the {wish.drain_timeout:.0f} s of galera.drain.timeout; "
+        f"set stop_grace_period to {needed:.0f}s or more"
+    )
 
 
 def admission_step(seat: Seat, agent: AgentStatus, seen: Snapshot) -> AdmitMember:

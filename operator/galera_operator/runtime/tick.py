@@ -13,6 +13,7 @@ from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import intend, remember
 from galera_operator.core.plan import Act, Hold, Page, Plan, forms_primary
+from galera_operator.core.terms import grace_too_short
 from galera_operator.core.veto import broken_invariants
 from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
 from galera_operator.runtime.act import Outcome, carry_out
@@ -39,7 +40,7 @@ class ClusterTick:
         self._name = name
         self._lease = lease
         self._world = world
-        self._said = ""
+        self._said = self._warned = ""
         self._condition: Condition | None = None
 
     def turn(self, cluster: Cluster) -> Plan:
@@ -64,6 +65,7 @@ class ClusterTick:
         seen = look(cluster, world.members, world.pool)
         memory = remember(memory, seen)
         self._name_condition(condition_of(seen, memory))
+        self._warn(grace_too_short(seen) or "")
         plan = decide(seen, memory)
         broken = broken_invariants(plan, seen, memory)
         if broken:
@@ -89,6 +91,12 @@ class ClusterTick:
             was = f" (was {self._condition})" if self._condition else ""
             logger.info("{}: the cluster is in the condition: {}{}", self._name, condition, was)
             self._condition = condition
+
+    def _warn(self, warning: str) -> None:
+        """Once for as long as it is the same."""
+        if warning and warning != self._warned:
+            logger.warning("{}: {}", self._name, warning)
+        self._warned = warning
 
     def _say(self, plan: Plan) -> Plan:
         """One line per decision that differs from the last one."""
