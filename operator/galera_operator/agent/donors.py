@@ -1,8 +1,8 @@
 """Whom a running member asks for what it missed: after a partition mariadbd asks by itself, without another start.
 
-At a start the donors are named strictly (options.py): the writer is not taken, a busy donor is waited for. Here the list ends with a
-comma, which lets Galera take any other where none of the named can: members that were cut off together would name each other, and
-wait for ever.
+At a start the donors are named strictly (options.py): the writer is not taken, a busy one is waited for. Here the list ends with
+a comma, which lets Galera take any other where none of the named can: members that were cut off together would name each other,
+and wait for ever.
 """
 
 from __future__ import annotations

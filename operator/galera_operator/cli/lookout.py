@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from galera_operator.adapters.members import RealMembers
+from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
@@ -47,6 +48,7 @@ class Lookout:
         self.engine = engine
         self.store = store
         self._members = RealMembers()
+        self._names = DockerNames()
         self._pool = pool
 
     def views(self) -> list[View]:
@@ -54,7 +56,7 @@ class Lookout:
         found = []
         names = self.engine.node_names()
         for cluster in self.engine.clusters():
-            seen = look(cluster, self._members, self._pool)
+            seen = look(cluster, self._members, self._pool, names=self._names)
             record = self.store.load(cluster.service.name)
             memory = remember(record.memory if record else Memory(), seen)
             kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from galera_operator.cli.lookout import View
 from galera_operator.core.agent_api import Transfer
+from galera_operator.core.binding import is_unlisted
 from galera_operator.core.flow import brake
-from galera_operator.core.model import Seat, Unseen
+from galera_operator.core.model import NamesUnknown, Seat, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
 from galera_operator.core.terms import grace_too_short
@@ -83,6 +84,7 @@ def as_table(view: View) -> RenderableType:
         if seat.agent and seat.agent.transfer:
             lines.append(Text(f"slot {seat.slot}: {seat.agent.transfer.role}, {in_words(seat.agent.transfer)}", style="dim"))
     lines += [Text(word, style="yellow") for word in (str(brake(seen) or ""), grace_too_short(seen)) if word]
+    lines += [Text(f"slot {seat.slot}: not in the DNS of Swarm", style="dim") for seat in seen.live if is_unlisted(seat, seen)]
     lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
     lines.extend(
         Text(
@@ -127,6 +129,7 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "task": seat.task.id,
         "phase": str(phase_of(seat)),
         "admitted": seat.is_admitted,
+        "listed": None if isinstance(view.seen.names, NamesUnknown) else seat.task.address in view.seen.names.addresses,
         "writer": writer is not None and writer.slot == seat.slot,
         "traffic": _traffic(seat, view),
         "state": wsrep.local_state_comment if wsrep else None,

@@ -13,6 +13,7 @@ sentence is the log line and the status line.
 from __future__ import annotations
 
 from galera_operator.core.agent_api import AgentStatus, Stage
+from galera_operator.core.binding import lost_bindings, rebind
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
@@ -65,6 +66,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
         or resize(seen)
+        or rebind(seen, memory)
         or Hold(_settled(seen))
     )
 
@@ -164,7 +166,7 @@ def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
 
 def lead(seen: Snapshot) -> Plan | None:
     """See to it that every member takes the same, able member for the writer."""
-    chosen = choose_writer(seen, avoid=_next_victims(seen))
+    chosen = choose_writer(seen, avoid=(*_next_victims(seen), *(seat.slot for seat in lost_bindings(seen))))
     if chosen is None or chosen.agent is None:
         return None
     name = chosen.agent.name
@@ -179,7 +181,8 @@ def lead(seen: Snapshot) -> Plan | None:
     elif present.slot == chosen.slot:
         why = f"{chosen.title} is the writer; not every member knows it"
     elif may_write(present):
-        why = f"the writer {present.title} is about to leave; {chosen.title} takes over before it is drained"
+        leaves = "is not found by DNS" if present in lost_bindings(seen) else "is about to leave"
+        why = f"the writer {present.title} {leaves}; {chosen.title} takes over before it is drained"
     else:
         why = f"the writer {present.title} cannot serve any more; {chosen.title} takes over"
     return Act((Appoint(name, chosen.slot, others),), why)
@@ -262,7 +265,7 @@ def _shrink(seen: Snapshot) -> Plan:
         case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
             return Act(
                 (_resize_down(seen, victim),),
-                f"{goal}; {victim.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions{_cut(agent)}; it goes next",
+                f"{goal}; {victim.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions; it goes next",
             )
         case Stage.DRAINING:
             return Hold(f"{goal}; {victim.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import Executor, Future, wait
+from typing import Any
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Member, Seat, Silence, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Listed, Live, Member, NamesUnknown, Seat, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.swarm_tasks import sort_out
-from galera_operator.ports import Cluster, LoginRefused, Members, Refused, Unreachable
+from galera_operator.ports import Cluster, LoginRefused, Members, Nameless, Names, Refused, Unreachable
 
 DEADLINE = 4.0
 """Seconds for all members of a cluster together; who has not answered by then is Unseen."""
@@ -15,7 +16,10 @@ DEADLINE = 4.0
 _ON_THE_WAY = {Stage.STARTING, Stage.WAITING, Stage.JOINING, Stage.BOOTSTRAPPING, Stage.STOPPING}
 
 
-def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = DEADLINE) -> Snapshot:
+_NAMELESS = Nameless()
+
+
+def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = DEADLINE, names: Names = _NAMELESS) -> Snapshot:
     """Ask all members of the cluster.
 
     Args:
@@ -24,12 +28,24 @@ def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = D
     """
     kept, leaving, lost = sort_out(cluster.tasks)
     asked = {task: pool.submit(_member, task, cluster.token, members) for task in kept}
-    wait(asked.values(), timeout=deadline)
+    listed = pool.submit(names.tasks, cluster.service.name)
+    questions: list[Future[Any]] = [*asked.values(), listed]
+    wait(questions, timeout=deadline)
     seats = []
     for task, answer in asked.items():
         seats.append(Seat(task, _outcome(answer, deadline)))
     seats.sort(key=lambda seat: seat.slot)
-    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost)
+    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost, _listing(listed, deadline))
+
+
+def _listing(answer: Future[Listed | NamesUnknown], deadline: float) -> Listed | NamesUnknown:
+    if not answer.done():
+        answer.cancel()
+        return NamesUnknown(f"no answer within {deadline:.0f} s")
+    error = answer.exception()
+    if error is not None:
+        return NamesUnknown(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
+    return answer.result()
 
 
 def _outcome(answer: Future[Member], deadline: float) -> Member:
