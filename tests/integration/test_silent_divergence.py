@@ -18,9 +18,10 @@ from operator_turns import Operator
 from plain_mariadbd import AgentBeside, PlainMariadbd
 from writes import TABLE, Writes, checksums, rows
 
-from galera_operator.core.agent_api import Admission, Stage, Terms
+from galera_operator.core.agent_api import Admission, Stage
 from galera_operator.core.plan import Page, Plan
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.serving import Terms
 
 pytestmark = pytest.mark.integration
 

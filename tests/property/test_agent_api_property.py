@@ -7,17 +7,9 @@ from builders import DONOR, A, position, status, wsrep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galera_operator.core.agent_api import (
-    PATHS,
-    Admission,
-    AgentStatus,
-    FlowControl,
-    Grant,
-    Stage,
-    command_from_json,
-    command_to_json,
-)
+from galera_operator.core.agent_api import PATHS, Admission, AgentStatus, Grant, Stage, command_from_json, command_to_json
 from galera_operator.core.position import Position
+from galera_operator.core.serving import FlowControl
 from galera_operator.core.strict_json import BadMessage
 
 TEXTS = st.text(max_size=20)

@@ -13,17 +13,16 @@ from galera_operator.core.agent_api import (
     Command,
     Drain,
     Fence,
-    FlowControl,
     FormPrimary,
     Grant,
     Stage,
     Stop,
-    Terms,
     command_from_json,
     command_to_json,
     sql_password,
     token_from_root_password,
 )
+from galera_operator.core.serving import FlowControl, Terms
 from galera_operator.core.strict_json import BadMessage
 
 COMMANDS = [

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galera_operator.agent.flow import KNOWN_AFTER, WINDOW, FlowWindow
-from galera_operator.core.agent_api import FlowControl
 from galera_operator.core.decide import decide
 from galera_operator.core.flow import HIGH, NOTICEABLE, brake
 from galera_operator.core.plan import Act, Hold
+from galera_operator.core.serving import FlowControl
 from galera_operator.core.wsrep_status import FlowCounters, flow_from_status
 
 ROWS = {

@@ -13,9 +13,10 @@ from galera_operator.agent.peers import Heard, Peers
 from galera_operator.agent.reads import Reads
 from galera_operator.agent.settings import read_settings
 from galera_operator.agent.sql import Client, SqlError
-from galera_operator.core.agent_api import Admission, Admit, Stage, Terms
+from galera_operator.core.agent_api import Admission, Admit, Stage
 from galera_operator.core.decide import decide
 from galera_operator.core.plan import Act, AdmitMember, Hold
+from galera_operator.core.serving import Terms
 from galera_operator.core.spec import Wish
 from galera_operator.core.terms import grace_too_short
 

@@ -21,10 +21,10 @@ from galera_operator.core.agent_api import (
     Grant,
     Stage,
     Stop,
-    Terms,
     Wsrep,
 )
 from galera_operator.core.position import ZERO_UUID, Directory, Position, PositionNotFound
+from galera_operator.core.serving import Terms
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from galera_operator.core.agent_api import FlowControl
+from galera_operator.core.serving import FlowControl
 from galera_operator.core.wsrep_status import FlowCounters
 
 WINDOW = 10.0

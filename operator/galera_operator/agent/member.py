@@ -18,8 +18,9 @@ from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, 
 from galera_operator.agent.settings import Settings
 from galera_operator.agent.view import View, headline
 from galera_operator.agent.wishes import Wishes
-from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Terms, Transfer, Wsrep
+from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
 from galera_operator.core.wsrep_status import FlowCounters
 
 log = logging.getLogger(__name__)

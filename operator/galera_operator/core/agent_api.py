@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.serving import FlowControl, Terms
 from galera_operator.core.strict_json import BadMessage, exact, json_object, known_keys
 
 HTTP_PORT = 9200
@@ -123,27 +124,6 @@ class Transfer:
     """Bytes a second, over the last ten seconds or so."""
     idle: float = 0.0
     """Seconds since a byte moved, a process of the transfer computed, or the stage changed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FlowControl:
-    """How replication has flowed lately, as a member's agent saw it while that member was Synced without a break."""
-
-    over: float
-    """Seconds that were looked at."""
-    paused: float
-    """The part of them, 0 to 1, in which flow control held this member's commits back."""
-    sent: int
-    """How often in them this member asked all others to pause, a request that stood already included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On which terms a member serves: what the last /admit told of the service's labels, or the agent's own defaults."""
-
-    drain_seconds: float
-    allow_donor: bool
-    causal_reads: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import AgentStatus, Stage, Terms
+from galera_operator.core.agent_api import AgentStatus, Stage
 from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import Act, AdmitMember
+from galera_operator.core.serving import Terms
 from galera_operator.core.spec import STOP_MARGIN
 
 

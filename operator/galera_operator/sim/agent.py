@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from galera_operator.agent.member import DOUBT_SECONDS, PEER_LAG, SETTLE_SECONDS
 from galera_operator.agent.peers import Component, Heard, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
-from galera_operator.core.agent_api import Admission, AgentStatus, Command, Stage, Terms, Transfer, Wsrep
+from galera_operator.core.agent_api import Admission, AgentStatus, Command, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
 from galera_operator.sim.component import Server
 from galera_operator.sim.disk import Found, Volume, read
 

@@ -3,20 +3,9 @@
 from __future__ import annotations
 
 from galera_operator.agent.peers import live_members
-from galera_operator.core.agent_api import (
-    Admission,
-    Admit,
-    AppointWriter,
-    Command,
-    Drain,
-    Fence,
-    FormPrimary,
-    Grant,
-    Stage,
-    Stop,
-    Terms,
-)
+from galera_operator.core.agent_api import Admission, Admit, AppointWriter, Command, Drain, Fence, FormPrimary, Grant, Stage, Stop
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
 from galera_operator.ports import Refused
 from galera_operator.sim.agent import SERVER_STAGES, Container, Start
 
