@@ -108,8 +108,8 @@ def test_a_database_that_refuses_is_asked_again_and_complained_about_once(caplog
     for _ in range(2):
         donors._next = 0.0
         donors.turn()
-    assert [record.getMessage() for record in caplog.records if "donors" in record.getMessage()] == [
-        "donors could not be named: gone"
+    assert [record.getMessage() for record in caplog.records if "gone" in record.getMessage()] == [
+        "wsrep_sst_donor is not as it should be: gone"
     ]
     database.down, donors._next = False, 0.0
     donors.turn()

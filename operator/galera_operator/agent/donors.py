@@ -7,17 +7,15 @@ and wait for ever.
 
 from __future__ import annotations
 
-import logging
 import time
 
 from galera_operator.agent.member import Member
 from galera_operator.agent.options import donors
 from galera_operator.agent.peers import live_members
 from galera_operator.agent.routing import STALE_SECONDS
-from galera_operator.agent.sql import Client, SqlError, quote
+from galera_operator.agent.sql import Client, quote
+from galera_operator.agent.variable import Variable
 from galera_operator.core.agent_api import Stage
-
-log = logging.getLogger(__name__)
 
 INTERVAL = 1.0
 """Seconds between two looks: a partition lasts longer than Galera's own 3 s of patience."""
@@ -28,10 +26,9 @@ class Donors:
 
     def __init__(self, member: Member, client: Client) -> None:
         self._member = member
-        self._client = client
+        self._variable = Variable(client, "wsrep_sst_donor")
         self._named: tuple[str, ...] | None = None
         self._next = 0.0
-        self._trouble = ""
 
     def turn(self) -> None:
         """Name others where the Synced members or the writer have changed; only while this member is Synced itself."""
@@ -41,16 +38,8 @@ class Donors:
             return
         self._next = now + INTERVAL
         named = self._preferred()
-        if named == self._named:
-            return
-        try:
-            self._client.query(f"SET GLOBAL wsrep_sst_donor={quote(''.join(f'{name},' for name in named))}")
-        except SqlError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                log.warning("donors could not be named: %s", error)
-            return
-        self._named, self._trouble = named, ""
+        if named != self._named and self._variable.set(quote("".join(f"{name}," for name in named))):
+            self._named = named
 
     def _preferred(self) -> tuple[str, ...]:
         live = [one.status for one in live_members(self._member.peers.heard(STALE_SECONDS))]

@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 
 from galera_operator.agent.member import Member
-from galera_operator.agent.sql import Client, SqlError
+from galera_operator.agent.sql import Client
+from galera_operator.agent.variable import Variable
 
 log = logging.getLogger(__name__)
 
@@ -23,25 +24,21 @@ class Reads:
 
     def __init__(self, member: Member, client: Client) -> None:
         self._member = member
-        self._client = client
+        self._variable = Variable(client, "wsrep_sync_wait")
         self._before: int | None = None
         """The value to go back to; None: it is in force."""
-        self._trouble = ""
 
     def turn(self) -> None:
         """Make it so where it is not; a server that does not take it is asked again in the next turn."""
         causal = self._member.terms.causal_reads
         if causal == (self._before is not None):
             return
-        try:
-            before = int(self._client.query("SELECT @@GLOBAL.wsrep_sync_wait")[0][0]) if causal else None
-            value = self._before if before is None else before | BEFORE_READ
-            self._client.query(f"SET GLOBAL wsrep_sync_wait={value}")
-        except SqlError as error:
-            if str(error) != self._trouble:
-                self._trouble = str(error)
-                log.warning("reads cannot be made %s: %s", "causal" if causal else "fast", error)
+        found = self._variable.read() if causal else None
+        if causal and found is None:
             return
-        self._before, self._trouble = before, ""
-        self._member.reads_are(causal=causal)
-        log.info("sessions opened from now on read %s", "causally" if causal else "what their member has applied")
+        before = None if found is None else int(found)
+        value = self._before if before is None else before | BEFORE_READ
+        if self._variable.set(str(value)):
+            self._before = before
+            self._member.reads_are(causal=causal)
+            log.info("sessions opened from now on read %s", "causally" if causal else "what their member has applied")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
-from typing import Any
+from typing import Any, TypeVar
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Listed, Live, Member, NamesUnknown, Seat, Silence, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Live, Member, NamesUnknown, Seat, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.swarm_tasks import sort_out
 from galera_operator.ports import Cluster, LoginRefused, Members, Nameless, Names, Refused, Unreachable
 
@@ -17,6 +18,8 @@ _ON_THE_WAY = {Stage.STARTING, Stage.WAITING, Stage.JOINING, Stage.BOOTSTRAPPING
 
 
 _NAMELESS = Nameless()
+_Answer = TypeVar("_Answer")
+_Unknown = TypeVar("_Unknown")
 
 
 def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = DEADLINE, names: Names = _NAMELESS) -> Snapshot:
@@ -33,28 +36,18 @@ def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = D
     wait(questions, timeout=deadline)
     seats = []
     for task, answer in asked.items():
-        seats.append(Seat(task, _outcome(answer, deadline)))
+        seats.append(Seat(task, _outcome(answer, deadline, Unseen)))
     seats.sort(key=lambda seat: seat.slot)
-    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost, _listing(listed, deadline))
+    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost, _outcome(listed, deadline, NamesUnknown))
 
 
-def _listing(answer: Future[Listed | NamesUnknown], deadline: float) -> Listed | NamesUnknown:
+def _outcome(answer: Future[_Answer], deadline: float, unknown: Callable[[str], _Unknown]) -> _Answer | _Unknown:
     if not answer.done():
         answer.cancel()
-        return NamesUnknown(f"no answer within {deadline:.0f} s")
+        return unknown(f"no answer within {deadline:.0f} s")
     error = answer.exception()
     if error is not None:
-        return NamesUnknown(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
-    return answer.result()
-
-
-def _outcome(answer: Future[Member], deadline: float) -> Member:
-    if not answer.done():
-        answer.cancel()
-        return Unseen(f"no answer within {deadline:.0f} s")
-    error = answer.exception()
-    if error is not None:
-        return Unseen(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
+        return unknown(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
     return answer.result()
 
 
