@@ -22,7 +22,8 @@ ACCEPTED = HERE / "accepted.toml"
 FILES = [
     *(f"core/{name}.py" for name in ("decide", "doubt", "election", "quorum", "accounting", "consent", "condition", "scaling")),
     *(f"core/{name}.py" for name in ("traffic", "memory", "veto", "transfer", "spec", "position")),
-    *(f"agent/{name}.py" for name in ("commands", "peers", "routing")),
+    *(f"core/{name}.py" for name in ("flow", "terms", "binding")),
+    *(f"agent/{name}.py" for name in ("commands", "peers", "routing", "flow")),
 ]
 OUTSIDE = {"agent/peers.py": {"Peers", "_get_status", "own_address_towards"}}
 """Not rules but sockets, threads and time; their tests are slow, and what they do is seen or not."""

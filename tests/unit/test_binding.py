@@ -8,7 +8,7 @@ import pytest
 from builders import DONOR, cluster, joined_but_not_admitted, member, remembered, task, three_calm, unseen
 
 from galera_operator.core.agent_api import Admission, Stage
-from galera_operator.core.binding import PATIENCE, is_unlisted, lost_bindings, with_unlisted
+from galera_operator.core.binding import PATIENCE, is_unlisted, lost_bindings, rebind, with_unlisted
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import differs_in_kind, intend, remember
 from galera_operator.core.model import Listed, NamesUnknown
@@ -93,6 +93,7 @@ def test_a_name_that_stands_for_addresses_of_another_network_says_nothing():
 def test_a_name_that_nobody_has_is_an_answer():
     assert looks(listed()) == {1: 0.0, 2: 0.0, 3: 0.0}
     assert is_unlisted(member(1), replace(cluster(member(1)), names=listed()))
+    assert not is_unlisted(unseen(1), replace(cluster(unseen(1)), names=listed()))
 
 
 # What is done
@@ -155,6 +156,14 @@ def test_where_nobody_is_listed_nobody_is_restarted_because_it_may_be_dns_that_i
     assert isinstance(plan, Page)
     assert (plan.name, "slot 1 (n1)" in plan.why) == ("binding-lost", True)
     assert lost_bindings(missing(*slots, seats=seats)) == ()
+
+
+def test_one_that_is_listed_and_does_not_serve_is_no_proof_that_dns_works():
+    seats = (member(1), joined_but_not_admitted(2), unseen(3))
+    seen = missing(1, seats=seats)
+    assert lost_bindings(seen) == ()
+    plan = rebind(seen, remembered())
+    assert plan.why == "slot 1 (n1) of shop_db can serve, but nobody who does is listed in tasks.shop_db"
 
 
 def test_one_whose_admission_is_its_own_is_restarted_as_well():

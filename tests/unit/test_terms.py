@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import cluster, joined_but_not_admitted, member, remembered, status, wsrep
+from builders import cluster, joined_but_not_admitted, member, remembered, status, unseen, waiting, wsrep
 
 from galera_operator.agent.commands import obey
 from galera_operator.agent.member import Member
@@ -15,10 +15,10 @@ from galera_operator.agent.settings import read_settings
 from galera_operator.agent.sql import Client, SqlError
 from galera_operator.core.agent_api import Admission, Admit, Stage
 from galera_operator.core.decide import decide
-from galera_operator.core.plan import Act, AdmitMember, Hold
+from galera_operator.core.plan import AdmitMember, Hold
 from galera_operator.core.serving import Terms
 from galera_operator.core.spec import Wish
-from galera_operator.core.terms import grace_too_short
+from galera_operator.core.terms import grace_too_short, retell
 
 DEFAULT = Terms(50.0, allow_donor=False, causal_reads=False)
 CAUSAL = replace(DEFAULT, causal_reads=True)
@@ -72,13 +72,16 @@ def test_the_drain_limit_that_counts_is_the_one_that_the_grace_period_allows():
         {"stage": Stage.DRAINED},
         {"leaving": True},
         {"local_state": 2},
-        {"admission": Admission.NONE, "queue": 5},
+        {"admission": Admission.NONE},
     ],
 )
 def test_nobody_is_told_who_does_not_tell_is_on_its_way_out_or_could_not_be_admitted_now(changes):
-    seat = member(2, **({"terms": DEFAULT} | changes))
-    plan = plan_for(Wish(causal_reads=True), member(1, terms=CAUSAL), seat)
-    assert not isinstance(plan, Act) or plan.steps[0].causal_reads is False or seat.agent.stage is not Stage.RUNNING
+    seen = cluster(member(1, terms=CAUSAL), member(2, **({"terms": DEFAULT} | changes)), unseen(3), wish=Wish(causal_reads=True))
+    assert retell(seen) is None
+
+
+def test_a_look_that_finds_nobody_tells_nobody():
+    assert retell(cluster(unseen(1), waiting(2, admission=Admission.OPERATOR, stage=Stage.STOPPING))) is None
 
 
 def test_a_member_that_let_itself_in_is_told_the_labels_when_the_operator_is_back():

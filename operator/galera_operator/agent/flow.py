@@ -35,7 +35,7 @@ class FlowWindow:
         if counters is None:
             return
         self._samples.append((now, counters))
-        while len(self._samples) > 2 and now - self._samples[1][0] >= WINDOW:
+        while len(self._samples) > 1 and now - self._samples[1][0] >= WINDOW:
             self._samples.popleft()
 
     def told(self, now: float) -> FlowControl | None:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Memory, NamesUnknown, Seat, Snapshot
+from galera_operator.core.model import Live, Memory, NamesUnknown, Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, Hold, Page, Plan, RestartMember
 from galera_operator.core.scaling import obstacle
 
@@ -88,7 +88,7 @@ def _page(seen: Snapshot, why: str) -> Page:
 
 
 def _serves(seat: Seat) -> bool:
-    agent, wsrep = seat.agent, seat.wsrep
-    if agent is None or wsrep is None or not seat.task.is_running:
+    if not isinstance(seat.member, Live) or not seat.task.is_running:
         return False
+    agent, wsrep = seat.member.agent, seat.member.wsrep
     return wsrep.is_synced and seat.is_admitted and agent.stage is Stage.RUNNING and not agent.leaving

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from galera_operator.core.model import Seat, Snapshot
+from galera_operator.core.model import Live, Seat, Snapshot
 
 HIGH = 0.25
 """The part of the last seconds in which commits were paused from which on the group does not grow: a state transfer alone takes
@@ -42,7 +42,7 @@ def brake(seen: Snapshot) -> Brake | None:
     A member whose agent does not know (`AgentStatus.flow` is None) is not named: it has only just become Synced, and what it was
     allowed to slow until then is over.
     """
-    flows = [(seat, seat.agent.flow) for seat in seen.live if seat.agent and seat.agent.flow]
+    flows = [(seat, seat.member.agent.flow) for seat in seen.seats if isinstance(seat.member, Live) and seat.member.agent.flow]
     sender = max(flows, key=lambda one: (one[1].sent, -one[0].slot), default=None)
     if sender is None or not sender[1].sent:
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from galera_operator.core.agent_api import AgentStatus, Stage
-from galera_operator.core.model import Seat, Snapshot
+from galera_operator.core.model import Live, Seat, Snapshot
 from galera_operator.core.plan import Act, AdmitMember
 from galera_operator.core.serving import Terms
 from galera_operator.core.spec import STOP_MARGIN
@@ -11,13 +11,15 @@ from galera_operator.core.spec import STOP_MARGIN
 
 def retell(seen: Snapshot) -> Act | None:
     """Tell a member that serves what the labels say now, where they said something else when it was let in."""
-    for seat in seen.live:
-        agent = seat.agent
-        if agent is None or agent.terms is None or not seat.is_admitted or agent.stage is not Stage.RUNNING or agent.leaving:
+    for seat in seen.seats:
+        if not isinstance(seat.member, Live) or not seat.is_admitted or not seat.member.wsrep.is_synced:
+            continue
+        agent = seat.member.agent
+        if agent.terms is None or agent.stage is not Stage.RUNNING or agent.leaving:
             continue
         step = admission_step(seat, agent, seen)
         now = Terms(step.drain_seconds, step.allow_donor, step.causal_reads)
-        if seat.wsrep and seat.wsrep.is_synced and agent.terms != now:
+        if agent.terms != now:
             return Act((step,), f"{seat.title} serves on other terms than the labels say now: {_difference(agent.terms, now)}")
     return None
 
