@@ -15,9 +15,14 @@ from typing import Any
 import pymysql
 import pytest
 from galera_processes import DATABASE, ROOT_PASSWORD, TOKEN, Cluster, Member, wait_for
+from operator_turns import Operator
 
 from galera_operator.adapters.sql import SqlPoll
 from galera_operator.core.agent_api import Admit, Stage
+from galera_operator.core.flow import HIGH
+from galera_operator.core.plan import Act, Hold, Plan, Resize
+from galera_operator.core.serving import Terms
+from galera_operator.core.spec import Wish
 
 pytestmark = pytest.mark.integration
 
@@ -160,20 +165,35 @@ def busy(member: Member, sessions: int) -> Iterator[None]:
             thread.join(20)
 
 
-def test_the_agents_tell_who_slows_the_group_and_how_much(pair: tuple[Member, Member]) -> None:
+def test_the_group_is_not_grown_while_one_member_slows_it_and_the_operator_says_who(pair: tuple[Member, Member]) -> None:
     one, two = pair
     read(one, two, causally=False)
-    wait_for("both know", lambda: one.status().flow and two.status().flow, 10)
-    with busy(one, 8):
+    wait_for("both know how replication flows", lambda: one.status().flow and two.status().flow, 20)
+    with Operator(pair, wish=Wish(replicas=3)) as operator, busy(one, 8):
+        operator.turns_until("a third member is wanted", _grows, 30)
         with held_up(two):
-            slowed = wait_for(
-                "the writer is paused, and the reader has asked for it",
-                lambda: (one.status().flow.paused > 0.3 and two.status().flow.sent > 0) and (one.status(), two.status()),
-                30,
-                lambda: (one.status().flow, two.status().flow, two.status().wsrep),
-            )
-            assert slowed[0].flow.sent == 0
-            assert slowed[1].wsrep.queue > 0
-        wait_for(
-            "that is over", lambda: one.status().flow.paused < 0.01 and two.status().flow.sent == 0, 40, lambda: one.status().flow
-        )
+            plan = operator.turns_until("it is not now", lambda plan: "slows the group" in plan.why, 30)
+            assert isinstance(plan, Hold)
+            assert "the next one waits: slot 2 (node2) slows the group: in the last 10 s flow control paused commits" in plan.why
+            flows = one.status().flow, two.status().flow
+            assert flows[0] is not None
+            assert flows[1] is not None
+            assert (flows[0].sent, flows[1].sent > 0, flows[0].paused > HIGH / 2) == (0, True, True), flows
+        operator.turns_until("it is over", _grows, 40)
+
+
+def _grows(plan: Plan) -> bool:
+    return isinstance(plan, Act) and isinstance(plan.steps[0], Resize)
+
+
+def test_a_label_that_changes_reaches_members_that_serve(pair: tuple[Member, Member]) -> None:
+    one, two = pair
+    read(one, two, causally=False)
+    with Operator(pair, wish=Wish(causal_reads=True, drain_timeout=33)) as operator:
+        operator.turns_until("all is as wished", lambda plan: plan.why.startswith("as wished"), 20)
+    assert {member.status().terms for member in pair} == {Terms(33.0, allow_donor=False, causal_reads=True)}
+    wait_for(
+        "reads are causal",
+        lambda: [one.query("SELECT @@wsrep_sync_wait"), two.query("SELECT @@wsrep_sync_wait")] == [[(1,)]] * 2,
+        5,
+    )
