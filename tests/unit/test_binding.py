@@ -183,6 +183,8 @@ def test_the_restart_is_remembered_until_the_slot_is_listed():
     assert remember(memory, replace(three_calm(), names=NamesUnknown("no answer"))).rebound == {3: "task3"}
     assert remember(memory, replace(three_calm(), names=listed(1, 2, 3))).rebound == {}
     assert remember(memory, replace(cluster(member(1), member(2)), names=listed(1, 2))).rebound == {}
+    between_two_tasks = replace(cluster(member(1), member(2), replicas=3), names=listed(1, 2))
+    assert remember(memory, between_two_tasks).rebound == {3: "task3"}
 
 
 def test_a_restart_whose_command_was_lost_is_asked_for_again():

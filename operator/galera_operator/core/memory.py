@@ -134,9 +134,14 @@ def _being_replaced(snapshot: Snapshot) -> set[int]:
 
 
 def _is_listed(slot: int, snapshot: Snapshot) -> bool:
-    """True when DNS has the task that is in this slot now, or the slot is gone: whatever was done about it is over."""
+    """True when DNS has the task that is in this slot now, or the service has all its tasks and none is in it: that is over.
+
+    A slot without a task for a moment is one that Swarm starts anew, for the second time already it may be.
+    """
     seat = snapshot.seat(slot)
-    return seat is None or (isinstance(snapshot.names, Listed) and seat.task.address in snapshot.names.addresses)
+    if seat is None:
+        return len(snapshot.seats) >= snapshot.service.replicas
+    return isinstance(snapshot.names, Listed) and seat.task.address in snapshot.names.addresses
 
 
 def _slots_gone(ledger: Mapping[int, Copy], snapshot: Snapshot, uuid: str) -> set[int]:
