@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
-from galera_operator.core.model import Memory, Service, Task
+from galera_operator.core.model import Listed, Memory, NamesUnknown, Service, Task
 from galera_operator.core.spec import BadWish, Wish
 
 
@@ -76,6 +76,20 @@ class Engine(Protocol):
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         """Call `wake` on every service or node event until `stop()`; returns when the stream breaks."""
+
+
+class Names(Protocol):
+    """Swarm's DNS, as the operator's own container asks it."""
+
+    def tasks(self, service: str) -> Listed | NamesUnknown:
+        """The addresses of ``tasks.<service>``. Never raises: no answer is an answer with its cause."""
+
+
+class Nameless:
+    """No DNS of a Swarm: nothing is known, so nobody is found missing."""
+
+    def tasks(self, service: str) -> Listed | NamesUnknown:
+        return NamesUnknown(f"nobody was asked for tasks.{service}")
 
 
 class Members(Protocol):

@@ -66,7 +66,7 @@ class FixedSize:
 class Operator:
     """One operator for these members. Remembers over its turns, as it does in a Swarm."""
 
-    def __init__(self, members: Sequence[Member], store: Notebook | None = None) -> None:
+    def __init__(self, members: Sequence[Member], store: Notebook | None = None, wish: Wish | None = None) -> None:
         self._pool = ThreadPoolExecutor(max_workers=len(members) + 1)
         lease = Lease(store or Notebook(), NAME, "operator of the tests")
         world = World(FixedSize(), RealMembers(), Journal(None), self._pool)
@@ -74,7 +74,7 @@ class Operator:
         tasks = tuple(
             Task(f"task{m.slot}", m.slot, f"node{m.slot}", f"node{m.slot}", "running", "running", m.address) for m in members
         )
-        self._cluster = Cluster(Service("svc", NAME, 1, len(tasks), stop_grace=120.0), Wish(), tasks, TOKEN)
+        self._cluster = Cluster(Service("svc", NAME, 1, len(tasks), stop_grace=120.0), wish or Wish(), tasks, TOKEN)
         self.plans: list[Plan] = []
 
     def __enter__(self) -> Self:

@@ -22,8 +22,8 @@ ACCEPTED = HERE / "accepted.toml"
 FILES = [
     *(f"core/{name}.py" for name in ("decide", "doubt", "election", "quorum", "accounting", "consent", "condition", "scaling")),
     *(f"core/{name}.py" for name in ("traffic", "memory", "veto", "transfer", "spec", "position", "wsrep_status")),
-    *(f"agent/{name}.py" for name in ("commands", "peers", "routing", "disk", "forming", "bootstrap_mark")),
-    "core/renewal.py",
+    *(f"core/{name}.py" for name in ("flow", "terms", "binding", "renewal")),
+    *(f"agent/{name}.py" for name in ("commands", "peers", "routing", "flow", "disk", "forming", "bootstrap_mark")),
     "runtime/lease.py",
 ]
 """Where the data's safety is decided: who may form a Primary component, join, serve, leave, and which operator may act."""

@@ -28,7 +28,13 @@ DEATHS = (
     | of("kill-joiner") | of("kill-donor") | of("lose-node", NODES)
 )  # fmt: skip
 STILLNESS = (
-    of("freeze", SLOTS) | of("freeze-database", SLOTS) | of("freeze-all") | of("slow", SLOTS) | of("desync", SLOTS) | of("stick")
+    of("freeze", SLOTS)
+    | of("freeze-database", SLOTS)
+    | of("freeze-all")
+    | of("slow", SLOTS)
+    | of("desync", SLOTS)
+    | of("stick")
+    | of("unbind", SLOTS)
 )
 NETWORK = of("part", NODES) | of("part", st.just("n1, n2")) | of("part-members", NODES) | of("one-way", NODES, PLACES)
 DISKS = of("empty", NODES) | of("corrupt", NODES) | of("loose", NODES) | of("big")

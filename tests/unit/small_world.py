@@ -75,6 +75,7 @@ class SmallWorld:
         self.wish: int | None = 1
         self.replicas = 1
         self.version = 10
+        self.stop_grace = 120.0
         self.boxes: dict[str, Box] = {}
         self.volumes: dict[int, Position] = {}
         self.silent: set[int] = set()
@@ -92,7 +93,7 @@ class SmallWorld:
     # Engine
 
     def clusters(self) -> Sequence[Cluster]:
-        service = Service("svc", NAME, self.version, self.replicas, stop_grace=120.0)
+        service = Service("svc", NAME, self.version, self.replicas, stop_grace=self.stop_grace)
         return [Cluster(service, Wish(replicas=self.wish), tuple(self._task(box) for box in self.boxes.values()), "token")]
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:

@@ -455,6 +455,19 @@ def test_a_drain_past_its_limit_is_not_waited_for(since, goes):
         assert "still has 4 sessions" in plan.why
 
 
+@pytest.mark.parametrize(
+    ("cut", "told"),
+    [
+        (0, "slot 3 (n3) is drained and goes next"),
+        (1, "slot 3 (n3) is drained (1 session was cut inside a transaction at the limit) and goes next"),
+        (2, "slot 3 (n3) is drained (2 sessions were cut inside a transaction at the limit) and goes next"),
+    ],
+)
+def test_what_a_drain_has_cut_is_told(cut, told):
+    plan = decide(cluster(member(1), member(2), member(3, stage=Stage.DRAINED, cut=cut), wish=2), remembered())
+    assert plan.why.endswith(told)
+
+
 def test_a_drain_that_nobody_wants_any_more_is_taken_back():
     plan = decide(cluster(member(1), member(2, stage=Stage.DRAINED), wish=2), remembered())
     assert isinstance(the_step(plan), AdmitMember)

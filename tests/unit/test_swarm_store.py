@@ -218,6 +218,7 @@ DECIDED = remembered(
     consent=decided(1, position(5), 2, 3),
     fork=Fork(position(9, B), (4,)),
     given_up={3: B},
+    rebound={2: "task2"},
 )
 
 
@@ -228,7 +229,7 @@ def test_a_persons_decision_reads_back_as_it_was_written(store, api):
 
 def test_what_is_empty_is_left_out_so_that_an_older_operator_reads_the_rest(store, api):
     store.create("shop_db", Record(0, "first", 1, remembered()))
-    assert not {"kept", "consent", "fork", "given_up"} & json.loads(label_of(api)[LABEL]).keys()
+    assert not {"kept", "consent", "fork", "given_up", "rebound"} & json.loads(label_of(api)[LABEL]).keys()
     assert json.loads(label_of(api)[LABEL]).keys() == good().keys()
 
 

@@ -67,6 +67,8 @@ class SqlPoll:
             read_timeout=TIMEOUT,
             write_timeout=TIMEOUT,
             autocommit=True,
+            # The member's own state is asked for, however far behind its data is: never to wait for that.
+            init_command="SET SESSION wsrep_sync_wait=0",
         )
 
 

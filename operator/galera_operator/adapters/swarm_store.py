@@ -76,6 +76,7 @@ class _State(_Strict):
     consent: _Consent | None = None
     fork: _Fork | None = None
     given_up: dict[Slot, Uuid] = Field(default_factory=dict)
+    rebound: dict[Slot, str] = Field(default_factory=dict)
 
 
 class SwarmStore:
@@ -162,6 +163,7 @@ def _memory(state: _State) -> Memory:
         consent=Consent(**consent.model_dump() | {"position": Position.parse(consent.position)}) if consent else None,
         fork=Fork(Position.parse(fork.origin), fork.accepted) if fork else None,
         given_up=state.given_up,
+        rebound=state.rebound,
     )
 
 
@@ -187,5 +189,6 @@ def _json(record: Record) -> str:
         consent=_Consent(**asdict(memory.consent) | {"position": str(memory.consent.position)}) if memory.consent else None,
         fork=_Fork(origin=str(memory.fork.origin), accepted=memory.fork.accepted) if memory.fork else None,
         given_up=dict(memory.given_up),
+        rebound=dict(memory.rebound),
     )
     return state.model_dump_json(exclude_defaults=True)

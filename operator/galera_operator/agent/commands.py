@@ -25,6 +25,7 @@ from galera_operator.core.agent_api import (
     Wsrep,
 )
 from galera_operator.core.position import ZERO_UUID, Directory, Position, PositionNotFound
+from galera_operator.core.serving import Terms
 
 log = logging.getLogger(__name__)
 
@@ -165,7 +166,7 @@ def _admit(member: Member, admit: Admit) -> None:
         raise Refused(f"not Synced in a Primary component: {_says(wsrep)}")
     if wsrep.state_uuid == ZERO_UUID:
         raise Refused("the state UUID is zeros though mariadbd says Synced: its data may differ from the others'")
-    member.let_in(Admission.OPERATOR, admit.drain_seconds, allow_donor=admit.allow_donor)
+    member.let_in(Admission.OPERATOR, Terms(admit.drain_seconds, admit.allow_donor, admit.causal_reads))
 
 
 def _appoint(member: Member, command: AppointWriter) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from galera_operator.adapters.members import RealMembers
+from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
@@ -51,6 +52,7 @@ class Lookout:
         self.engine = engine
         self.store = store
         self._members = RealMembers()
+        self._names = DockerNames()
         self._pool = pool
 
     def views(self) -> list[View]:
@@ -58,7 +60,7 @@ class Lookout:
         found = []
         names = self.engine.node_names()
         for cluster in self.engine.clusters():
-            seen = look(cluster, self._members, self._pool)
+            seen = look(cluster, self._members, self._pool, names=self._names)
             name = cluster.service.name
             try:
                 record = self.store.load(name)

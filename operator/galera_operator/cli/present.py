@@ -11,9 +11,12 @@ from rich.text import Text
 
 from galera_operator.cli.lookout import View
 from galera_operator.core.agent_api import Transfer
-from galera_operator.core.model import Seat, Unseen
+from galera_operator.core.binding import is_unlisted
+from galera_operator.core.flow import brake
+from galera_operator.core.model import NamesUnknown, Seat, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.terms import grace_too_short
 from galera_operator.core.traffic import believed_writer
 from galera_operator.core.transfer import in_words, seconds_left
 
@@ -31,6 +34,7 @@ _COLOURS = {
 def as_json(view: View) -> dict[str, Any]:
     """The cluster for programs. Stable keys; times in seconds."""
     seen, plan = view.seen, view.plan
+    slow = brake(seen)
     out: dict[str, Any] = {
         "service": seen.service.name,
         "replicas": seen.service.replicas,
@@ -40,6 +44,8 @@ def as_json(view: View) -> dict[str, Any]:
         "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
         "members": [_member_json(seat, view) for seat in seen.seats],
         "leaving": [task.slot for task in seen.leaving],
+        "warnings": [word for word in (grace_too_short(seen),) if word],
+        "slowed_by": slow.seat.slot if slow else None,
         "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(view.kept.items())],
     }
     if isinstance(plan, Act):
@@ -77,6 +83,8 @@ def as_table(view: View) -> RenderableType:
             lines.append(Text(f"slot {seat.slot}: {note}", style="dim"))
         if seat.agent and seat.agent.transfer:
             lines.append(Text(f"slot {seat.slot}: {seat.agent.transfer.role}, {in_words(seat.agent.transfer)}", style="dim"))
+    lines += [Text(word, style="yellow") for word in (str(brake(seen) or ""), grace_too_short(seen)) if word]
+    lines += [Text(f"slot {seat.slot}: not in the DNS of Swarm", style="dim") for seat in seen.live if is_unlisted(seat, seen)]
     lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
     lines.extend(
         Text(
@@ -121,6 +129,7 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "task": seat.task.id,
         "phase": str(phase_of(seat)),
         "admitted": seat.is_admitted,
+        "listed": None if isinstance(view.seen.names, NamesUnknown) else seat.task.address in view.seen.names.addresses,
         "writer": writer is not None and writer.slot == seat.slot,
         "traffic": _traffic(seat, view),
         "state": wsrep.local_state_comment if wsrep else None,
@@ -129,7 +138,9 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "state_uuid": wsrep.state_uuid if wsrep else None,
         "last_committed": wsrep.last_committed if wsrep else None,
         "queue": wsrep.queue if wsrep else None,
+        "flow": asdict(agent.flow) if agent and agent.flow else None,
         "sessions": agent.sessions if agent else None,
+        "cut": agent.cut if agent else None,
         "in_flight": agent.in_flight if agent else None,
         "transfer": _transfer_json(agent.transfer) if agent and agent.transfer else None,
         "position": str(agent.position) if agent and agent.position else None,

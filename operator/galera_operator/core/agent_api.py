@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.serving import FlowControl, Terms
 from galera_operator.core.strict_json import BadMessage, exact, json_object, known_keys
 
 HTTP_PORT = 9200
@@ -163,6 +164,10 @@ class AgentStatus:
     """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
     data_bytes: int = 0
     """Size of the data directory; 0 where not measured yet."""
+    flow: FlowControl | None = None
+    """None: not known, because the member has not been Synced for long enough, or its agent is of an older version."""
+    terms: Terms | None = None
+    """None: its agent is of an older version, and does not tell."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -187,6 +192,8 @@ class AgentStatus:
                 position=_position,
                 wsrep=lambda raw: None if raw is None else Wsrep(**exact(Wsrep, known_keys(Wsrep, raw), members=_texts)),
                 transfer=lambda raw: None if raw is None else Transfer(**exact(Transfer, known_keys(Transfer, raw))),
+                terms=lambda raw: None if raw is None else Terms(**exact(Terms, known_keys(Terms, raw))),
+                flow=lambda raw: None if raw is None else FlowControl(**exact(FlowControl, known_keys(FlowControl, raw))),
             )
         )
 
@@ -240,11 +247,13 @@ class FormPrimary(Command):
 
 @dataclass(frozen=True, slots=True)
 class Admit(Command):
-    """``POST /admit``: traffic may come in (again: it also ends a drain)."""
+    """``POST /admit``: traffic may come in, on these terms. Again: other terms, and the end of a drain."""
 
     drain_seconds: float
     """How long a later drain may take: the label's limit, cut to what the service's stop grace period allows."""
     allow_donor: bool
+    causal_reads: bool = False
+    """Sessions that are opened from now on read only what includes every commit before their statement."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,18 @@ sentence is the log line and the status line.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.agent_api import AgentStatus, Stage
+from galera_operator.core.binding import lost_bindings, rebind
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
+from galera_operator.core.flow import too_slow_to_grow
 from galera_operator.core.model import LiveSeat, Memory, Seat, Snapshot
-from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
+from galera_operator.core.plan import SOON, Act, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.quorum import regain_primary, rejoin
 from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
+from galera_operator.core.terms import admission_step, retell
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
 from galera_operator.core.transfer import stuck_transfer
 
@@ -53,6 +56,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
     return (
         let_in(seen, memory)
         or lead(seen)
+        or retell(seen)
         or locked_out(seen)
         or one_way(seen)
         or rejoin(seen)
@@ -63,6 +67,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
         or resize(seen)
+        or rebind(seen, memory)
         or Hold(_settled(seen))
     )
 
@@ -113,16 +118,10 @@ def unconfirmed_shrink(seen: Snapshot, memory: Memory) -> Plan | None:
 def let_in(seen: Snapshot, memory: Memory) -> Act | None:
     """Admit one member that is confirmed, or take back a drain that nobody wants any more."""
     for seat in _at_the_door(seen, memory):
-        agent, settings = seat.agent, seen.settings
+        agent = seat.agent
         if admission_obstacle(seat, seen, memory):
             continue
-        step = AdmitMember(
-            seat.slot,
-            seat.task.address,
-            agent.incarnation,
-            settings.drain_seconds(seen.service.stop_grace),
-            settings.allow_donor,
-        )
+        step = admission_step(seat, agent, seen)
         if agent.stage is Stage.RUNNING:
             why = f"{seat.title} is confirmed: Synced, Primary, in the same view as the rest, nothing left to apply"
         elif seen.wanted < seen.service.replicas:
@@ -166,7 +165,7 @@ def _is_drained_for_nothing(seat: LiveSeat, seen: Snapshot, memory: Memory) -> b
 
 def lead(seen: Snapshot) -> Plan | None:
     """See to it that every member takes the same, able member for the writer; who is in no Primary component has no say."""
-    chosen = choose_writer(seen, avoid=_next_victims(seen))
+    chosen = choose_writer(seen, avoid=(*_next_victims(seen), *(seat.slot for seat in lost_bindings(seen))))
     if chosen is None:
         return None
     name = chosen.agent.name
@@ -179,7 +178,8 @@ def lead(seen: Snapshot) -> Plan | None:
     elif present.slot == chosen.slot:
         why = f"{chosen.title} is the writer; not every member knows it"
     elif may_write(present):
-        why = f"the writer {present.title} is about to leave; {chosen.title} takes over before it is drained"
+        leaves = "is not found by DNS" if present in lost_bindings(seen) else "is about to leave"
+        why = f"the writer {present.title} {leaves}; {chosen.title} takes over before it is drained"
     else:
         why = f"the writer {present.title} cannot serve any more; {chosen.title} takes over"
     return Act((Appoint(name, chosen.slot, others),), why)
@@ -228,7 +228,7 @@ def resize(seen: Snapshot) -> Plan | None:
     if wanted < service.replicas:
         return _shrink(seen)
     if wanted > service.replicas:
-        blocked = obstacle(seen)
+        blocked = obstacle(seen) or too_slow_to_grow(seen)
         if blocked:
             return Hold(f"{_wish(seen)}; the next one waits: {blocked}", SOON)
         after = min(wanted, service.replicas + _joiners_at_once(seen, wish.join_parallel))
@@ -257,7 +257,7 @@ def _shrink(seen: Snapshot) -> Plan:
     assert agent is not None
     match agent.stage:
         case Stage.DRAINED:
-            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained and goes next")
+            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained{_cut(agent)} and goes next")
         case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
             return Act(
                 (_resize_down(seen, victim),),
@@ -268,6 +268,14 @@ def _shrink(seen: Snapshot) -> Plan:
         case _:
             step: Step = DrainMember(victim.slot, victim.task.address, agent.incarnation, seconds)
             return Act((step,), f"{goal}; Swarm will take {victim.title}, so it is drained first")
+
+
+def _cut(agent: AgentStatus) -> str:
+    """What the drain's limit cost, as a part of a sentence; nothing where it cost nothing."""
+    if not agent.cut:
+        return ""
+    what = "1 session was" if agent.cut == 1 else f"{agent.cut} sessions were"
+    return f" ({what} cut inside a transaction at the limit)"
 
 
 def _resize_down(seen: Snapshot, victim: Seat) -> Resize:

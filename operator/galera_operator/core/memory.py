@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.consent import is_superseded, present_copy
-from galera_operator.core.model import Copy, Fork, Live, Memory, Shrink, Snapshot
-from galera_operator.core.plan import Act, Plan, Resize
+from galera_operator.core.model import Copy, Fork, Listed, Live, Memory, Shrink, Snapshot
+from galera_operator.core.plan import Act, Plan, Resize, RestartMember
 from galera_operator.core.position import ZERO_UUID
 
 
@@ -44,6 +44,7 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         shrink=shrink,
         kept={node: seqno for node, seqno in kept.items() if node not in lived_on},
         given_up={slot: history for slot, history in memory.given_up.items() if slot not in serving},
+        rebound={slot: task for slot, task in memory.rebound.items() if not _is_listed(slot, snapshot)},
     )
 
 
@@ -92,6 +93,8 @@ def intend(memory: Memory, plan: Plan) -> Memory:
             if isinstance(step, Resize) and step.victim:
                 slot, task_id = step.victim
                 return replace(memory, shrink=Shrink(step.after, slot, task_id))
+            if isinstance(step, RestartMember):
+                return replace(memory, rebound={**memory.rebound, step.slot: step.task_id})
     return memory
 
 
@@ -118,6 +121,7 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
         or old.consent != new.consent
         or old.fork != new.fork
         or old.given_up != new.given_up
+        or old.rebound != new.rebound
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 
@@ -138,6 +142,17 @@ def _being_replaced(snapshot: Snapshot) -> set[int]:
         and (seat.agent.transfer.role, seat.agent.transfer.method == "IST") == ("joiner", False)
         and seat.agent.transfer.stage != WAITING_FOR_DONOR
     }
+
+
+def _is_listed(slot: int, snapshot: Snapshot) -> bool:
+    """True when DNS has the task that is in this slot now, or the service has all its tasks and none is in it: that is over.
+
+    A slot without a task for a moment is one that Swarm starts anew, for the second time already it may be.
+    """
+    seat = snapshot.seat(slot)
+    if seat is None:
+        return len(snapshot.seats) >= snapshot.service.replicas
+    return isinstance(snapshot.names, Listed) and seat.task.address in snapshot.names.addresses
 
 
 def _slots_gone(ledger: Mapping[int, Copy], snapshot: Snapshot, uuid: str) -> set[int]:

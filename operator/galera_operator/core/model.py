@@ -144,6 +144,20 @@ def is_unseen(seat: Seat) -> TypeGuard[UnseenSeat]:
 
 
 @dataclass(frozen=True, slots=True)
+class Listed:
+    """The addresses that ``tasks.<service>`` stood for in the DNS of the operator's node, sorted. None: no such name."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamesUnknown:
+    """DNS was not asked, or gave no answer that can be believed."""
+
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """The Swarm service. `version` is the index that a write must name (optimistic concurrency)."""
 
@@ -165,6 +179,8 @@ class Snapshot:
         seats: by slot; only slots that Swarm means to keep.
         leaving: tasks that Swarm means to end and that still run.
         lost: tasks that Swarm means to end, on nodes that it has lost. Whether they run nobody knows; what they hold is away.
+        names: whom Swarm's DNS lists.
+        unlisted: by slot, for how many seconds a member that serves has been missing there.
     """
 
     service: Service
@@ -172,6 +188,8 @@ class Snapshot:
     seats: tuple[Seat, ...]
     leaving: tuple[Task, ...] = ()
     lost: tuple[Task, ...] = ()
+    names: Listed | NamesUnknown = NamesUnknown("not asked")
+    unlisted: Mapping[int, float] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> Wish:
@@ -275,6 +293,7 @@ class Memory:
         consent: a person's decision that is not carried out yet.
         fork: where the present history began, if a person's decision began it.
         given_up: slot to state UUID of a copy that a person gave up: a full transfer may replace it.
+        rebound: slot to the task that was restarted because Swarm's DNS had lost it, until the slot is listed.
     """
 
     uuid: str = ""
@@ -284,6 +303,7 @@ class Memory:
     consent: Consent | None = None
     fork: Fork | None = None
     given_up: Mapping[int, str] = field(default_factory=dict)
+    rebound: Mapping[int, str] = field(default_factory=dict)
 
     @property
     def highest_seqno(self) -> int:

@@ -88,13 +88,14 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class AdmitMember:
-    """Let traffic come to this member; also ends a drain that is not wanted any more."""
+    """Let traffic come to this member on these terms; also ends a drain that is not wanted any more."""
 
     slot: int
     address: str
     incarnation: str
     drain_seconds: float
     allow_donor: bool
+    causal_reads: bool = False
 
     def __str__(self) -> str:
         return f"admit slot {self.slot}"
@@ -126,6 +127,19 @@ class DrainMember:
 
 
 @dataclass(frozen=True, slots=True)
+class RestartMember:
+    """Drain a member that serves and end its task; Swarm makes a new one in its slot. `task_id`: the one that ends."""
+
+    slot: int
+    address: str
+    incarnation: str
+    task_id: str
+
+    def __str__(self) -> str:
+        return f"restart slot {self.slot}"
+
+
+@dataclass(frozen=True, slots=True)
 class Resize:
     """Write the service's replicas. `victim`: the slot and task id that Swarm's rule will take on a scale-down."""
 
@@ -140,7 +154,7 @@ class Resize:
         return f"set replicas {self.before} -> {self.after}{taken}"
 
 
-Step = Bootstrap | FormPrimary | StopMember | Invite | AdmitMember | Appoint | DrainMember | Resize
+Step = Bootstrap | FormPrimary | StopMember | Invite | AdmitMember | Appoint | DrainMember | RestartMember | Resize
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,8 @@ class Wish:
     """Two joiners at once stalled the writers for 3.5 to 4.7 s and took old members out of Synced."""
     allow_donor: bool = False
     """Whether a donor may serve reads."""
+    causal_reads: bool = False
+    """Whether a read waits until its member has applied every commit that was acknowledged before it (wsrep_sync_wait)."""
     pause: bool = False
     """Look and tell, never act."""
 

@@ -19,6 +19,7 @@ from galera_operator.core.plan import (
     Plan,
     Recipient,
     Resize,
+    RestartMember,
     Step,
     StopMember,
 )
@@ -32,7 +33,7 @@ def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, 
     broken = [reason for step in plan.steps for reason in _of_step(step, seen, memory)]
     if sum(isinstance(step, Bootstrap | FormPrimary) for step in plan.steps) > 1:
         broken.append("more than one bootstrap grant in one plan")
-    if sum(isinstance(step, DrainMember | Resize) for step in plan.steps) > 1:
+    if sum(isinstance(step, DrainMember | RestartMember | Resize) for step in plan.steps) > 1:
         broken.append("more than one member would leave in one plan")
     return tuple(broken)
 
@@ -53,6 +54,8 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
             return _traffic(step.slot, {2, 3, 4}, seen, memory) + _never_admitted(step.slot, seen)
         case DrainMember():
             return _leaving(step.slot, seen)
+        case RestartMember():
+            return _restart(step, seen)
         case Resize():
             return _resize(step, seen)
 
@@ -259,6 +262,15 @@ def _leaving(slot: int, seen: Snapshot) -> list[str]:
         for seat in seen.seats
         if seat.agent and seat.agent.transfer
     ]
+    return broken
+
+
+def _restart(step: RestartMember, seen: Snapshot) -> list[str]:
+    broken = _leaving(step.slot, seen)
+    if len(seen.seats) != seen.service.replicas or seen.leaving:
+        broken.append(f"slot {step.slot} restarted while Swarm still makes or ends tasks")
+    if seen.service.update_state in {"updating", "paused", "rollback_started", "rollback_paused"}:
+        broken.append(f"slot {step.slot} restarted while a service update is in flight")
     return broken
 
 

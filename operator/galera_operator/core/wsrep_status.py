@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Wsrep
 from galera_operator.core.position import ZERO_UUID, Position
@@ -26,6 +27,19 @@ STATUS_NAMES = (
 
 _OF_THE_GROUP = {"wsrep_desync_count"}
 """What a server that has left its group does not tell: it comes from the layer below, which is closed then."""
+
+FLOW_NAMES = ("wsrep_flow_control_paused_ns", "wsrep_flow_control_sent", "wsrep_flow_control_requested")
+"""What `flow_from_status` reads."""
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCounters:
+    """Flow control as a member counts it from its start on; FLUSH STATUS may begin the counting anew."""
+
+    paused_ns: int
+    sent: int
+    requests: bool
+    """It asks the others to pause at this moment."""
 
 
 class StatusUnreadable(ValueError):
@@ -76,3 +90,12 @@ def wsrep_from_status(rows: Mapping[str, str], members: Iterable[str]) -> Wsrep:
 def _uuid(text: str) -> str:
     """A state UUID; nothing stands for zeros. Raises `ValueError` for what has no UUID's shape."""
     return Position(text or ZERO_UUID, 0).uuid
+
+
+def flow_from_status(rows: Mapping[str, str]) -> FlowCounters | None:
+    """The counters of flow control; None where this server does not tell all of them."""
+    try:
+        paused, sent, requests = (rows[name] for name in FLOW_NAMES)
+        return FlowCounters(int(paused), int(sent), requests.lower() in {"true", "on"})
+    except (KeyError, ValueError):
+        return None

@@ -16,6 +16,7 @@ from galera_operator.core.plan import (
     Invite,
     Recipient,
     Resize,
+    RestartMember,
     Step,
     StopMember,
 )
@@ -52,13 +53,14 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
         case FormPrimary():
             _fence(step.fence, members, token, epoch)
             members.send(step.address, token, AgentFormPrimary(epoch, step.incarnation, step.position))
-        case StopMember():
+        case StopMember() | RestartMember():
             members.send(step.address, token, Stop(epoch, step.incarnation))
         case Invite():
             grant = Grant(epoch, step.incarnation, step.address, step.position, step.peers, replaces=step.replaces)
             members.send(step.address, token, grant)
         case AdmitMember():
-            members.send(step.address, token, Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor))
+            admit = Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor, step.causal_reads)
+            members.send(step.address, token, admit)
         case Appoint():
             _appoint(step, members, token, epoch)
         case DrainMember():

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from loguru import logger
 
 from galera_operator.adapters.members import RealMembers
+from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
@@ -43,7 +44,7 @@ def run_operator(settings: Settings) -> None:
         ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="ask") as pool,
         ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="turn") as workers,
     ):
-        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool)
+        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool, names=DockerNames())
         store = SwarmStore(api)
 
         def make(name: str) -> ClusterTick:

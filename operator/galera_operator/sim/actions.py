@@ -38,6 +38,7 @@ ALPHABET: Mapping[str, str] = {
     "quick": "slot {slot} applies again",
     "desync": "a backup desynchronises slot {slot}",
     "resync": "the backup of slot {slot} ends",
+    "unbind": "Swarm loses the binding of slot {slot}",
     "jump-member": "the clock of slot {slot} jumps {seconds} s ahead",
     # disks and transfers
     "empty": "empty the disk of node {node}",

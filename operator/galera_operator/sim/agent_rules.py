@@ -16,6 +16,7 @@ from galera_operator.core.agent_api import (
     Stop,
 )
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
 from galera_operator.ports import Refused
 from galera_operator.sim.agent import SERVER_STAGES, Container, Start
 
@@ -119,7 +120,7 @@ def _admit(container: Container, admit: Admit, now: float) -> None:
         raise Refused(f"not Synced in a Primary component: {wsrep.in_words if wsrep else 'mariadbd does not answer'}")
     if wsrep.state_uuid == ZERO_UUID:
         raise Refused("the state UUID is zeros though mariadbd says Synced: its data may differ from the others'")
-    container.drain_seconds, container.allow_donor = admit.drain_seconds, admit.allow_donor
+    container.terms = Terms(admit.drain_seconds, admit.allow_donor, admit.causal_reads)
     if container.admission is not Admission.OPERATOR:
         container.admission, container.is_admitted = Admission.OPERATOR, True
         container.choose(now)

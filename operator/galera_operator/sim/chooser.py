@@ -30,7 +30,7 @@ TASTES = (
         "lock-out",
         "turn",
     ),
-    *("kill", "kill", "kill-all", "stop", "stop-all", "freeze", "freeze-database", "slow", "backup", "member-clock"),
+    *("kill", "kill", "kill-all", "stop", "stop-all", "freeze", "freeze-database", "slow", "backup", "member-clock", "unbind"),
     *("empty", "corrupt", "loose", "big", "transfer", "transfer", "stuck", "node", "part", "part", "one-way"),
     *("die", "die", "freeze-operator", "freeze-operator", "two", "two", "lose", "hold", "operator-clock", "engine", "events"),
 )
@@ -128,6 +128,8 @@ class Chooser:
                 return action("freeze-database", slot)
             case "slow":
                 return action("slow", slot)
+            case "unbind":
+                return action("unbind", slot)
             case "backup":
                 return action("desync", slot)
             case "member-clock":

@@ -38,6 +38,7 @@ from galera_operator.sim.perform import (
     thaw_all,
     thaw_operator,
     turn,
+    unbind,
 )
 from galera_operator.sim.person import oblige
 from galera_operator.sim.world import World
@@ -84,6 +85,7 @@ _DO: Mapping[str, _Do] = {
     "quick": lambda world, one: set_slow(world, one.number(), slow=False),
     "desync": lambda world, one: set_desync(world, one.number(), desync=True),
     "resync": lambda world, one: set_desync(world, one.number(), desync=False),
+    "unbind": lambda world, one: unbind(world, one.number()),
     "jump-member": lambda world, one: jump_member(world, one.number(), one.seconds()),
     "empty": lambda world, one: empty(world, one.values[0]),
     "corrupt": lambda world, one: corrupt(world, one.values[0]),

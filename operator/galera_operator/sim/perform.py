@@ -35,6 +35,13 @@ def kill(world: World, slot: int) -> None:
         container.exit(137)
 
 
+def unbind(world: World, slot: int) -> None:
+    """Its task runs on, and neither DNS nor the virtual IP know it any more."""
+    for task in world.swarm.tasks:
+        if task.slot == slot and task.kept and task.state == "running":
+            task.unbound = True
+
+
 def kill_database(world: World, slot: int) -> None:
     container = world.in_slot(slot)
     if container is not None and container.server is not None:

@@ -55,6 +55,9 @@ def oblige(world: World) -> bool:
         world.swarm.replicas = int(found[1])
         world.swarm.written()
         return True
+    if "service update --force" in remedy:
+        world.swarm.roll_out()
+        return True
     return _by_hand(world, page)
 
 

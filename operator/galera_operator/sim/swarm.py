@@ -36,6 +36,7 @@ class SimTask:
         since: when its present desired state was set.
         not_before: when its container may start.
         silent_since: since when its container answers no health check; its node has found it unhealthy at `sick_at`.
+        unbound: it runs, but its node has not entered it into DNS.
     """
 
     id: str
@@ -53,6 +54,7 @@ class SimTask:
     kept: bool = True
     silent_since: float | None = None
     sick_at: float | None = None
+    unbound: bool = False
 
     @property
     def over(self) -> bool:
@@ -182,7 +184,7 @@ class Swarm:
     def dns(self) -> list[Container]:
         """Whom `tasks.<service>` lists: healthy once, and not being ended."""
         listed = [task for task in self.tasks if task.state == "running" and task.kept and task.sick_at is None]
-        return [task.container for task in listed if task.container]
+        return [task.container for task in listed if task.container and not task.unbound]
 
     # What passes by itself --------------------------------------------------------------------------------------------
 

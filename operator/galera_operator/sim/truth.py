@@ -143,7 +143,11 @@ class Truth:
         server = container.server
         if server is None or not server.is_synced or server.component is None or not server.component.commits:
             return
-        if (container.slot, server.component.uuid) not in self.given_up:
+        if any(task.container is container and task.unbound for task in self._world.swarm.tasks):
+            others = [one for one in self._world.galera.servers if one is not server and one.component is server.component]
+            if not any(one.is_synced for one in others):
+                self.broke(f"{container.name} was restarted for its binding although it is the last Synced member")
+        elif (container.slot, server.component.uuid) not in self.given_up:
             self.broke(f"{container.name} was stopped by an operator although it is Synced in a Primary component")
 
     def resizes(self, operator: Operator, version: int, replicas: int) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
+from galera_operator.core.model import Listed, NamesUnknown
 from galera_operator.ports import Cluster, LoginRefused, Record, Refused, Unreachable
 from galera_operator.sim.agent import Container
 from galera_operator.sim.agent_rules import obey
@@ -51,6 +52,11 @@ class Ports:
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         """Nothing runs beside anything here; the world wakes its operators itself."""
         raise Unreachable("the event stream broke")
+
+    # Names
+
+    def tasks(self, service: str) -> Listed | NamesUnknown:
+        return Listed(tuple(sorted(container.address for container in self._world.swarm.dns())))
 
     # Members
 
