@@ -202,6 +202,7 @@ class Wires(Ports):
         """Everything else goes on while this operator stands still in the middle of its turn."""
         operator = self._operator
         operator.frozen = True
+        operator.looked_at = float("-inf")  # what it saw in this turn is out of date, even if the clock has not moved on
         operator.while_frozen(operator)
         if not operator.running:
             raise OperatorKilled
