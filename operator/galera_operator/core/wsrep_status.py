@@ -96,6 +96,6 @@ def flow_from_status(rows: Mapping[str, str]) -> FlowCounters | None:
     """The counters of flow control; None where this server does not tell all of them."""
     try:
         paused, sent, requests = (rows[name] for name in FLOW_NAMES)
-        return FlowCounters(int(paused), int(sent), requests.lower() in {"true", "on"})
+        return FlowCounters(int(paused), int(sent), requests == "true")
     except (KeyError, ValueError):
         return None
