@@ -41,9 +41,10 @@ STATUSES = [
     status(2, wsrep=wsrep(members=("db.1", "db.2")), transfer=DONOR, position=position(5)),
     status(3, stage=Stage.JOINING, transfer=JOINER, note="receiving ünïcode"),
     status(4, wsrep=wsrep(conf_id=18446744073709551615, local_state=0, cluster_status="non-Primary")),
+    status(6, knows_any_writer=True),
     status(5, term=4, view_age=2.5, leaving=True, data_bytes=1 << 40, transfer=replace(JOINER, total=8192, rate=1.5, idle=0.5)),
 ]
-CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "total", "rate", "idle"}
+CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "knows_any_writer", "total", "rate", "idle"}
 FULL = STATUSES[1]
 
 

@@ -15,7 +15,7 @@ from galera_operator.agent.member import Member
 from galera_operator.agent.peers import Component, Heard, Peers, find_component, first_in_line, live_members
 from galera_operator.agent.routing import STALE_SECONDS, Role, Seen, choose_writer, readiness
 from galera_operator.agent.settings import read_settings
-from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Grant, Stage
+from galera_operator.core.agent_api import ANY_WRITER, Admit, AppointWriter, Drain, Grant, Stage
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 
 BOTH = ("db.1", "db.2")
@@ -265,6 +265,17 @@ def test_otherwise_the_operators_word_is_taken(member, says):
         member.saw_wsrep(says)
     appoint(member, "db.9")
     assert member.epoch == 5
+
+
+def test_every_member_may_be_appointed_at_once(member):
+    member.enter(Stage.RUNNING, "Synced")
+    member.saw_wsrep(wsrep(cluster_size=1, members=("db.1",)))
+    obey(member, Admit(5, member.settings.incarnation, 50.0, allow_donor=False))
+    appoint(member, ANY_WRITER)
+    assert member.status().writer == ANY_WRITER
+    assert member.status().knows_any_writer
+    assert member.is_writer
+    assert member.may_write().code == 200
 
 
 def test_a_writer_that_has_to_join_again_is_replaced():

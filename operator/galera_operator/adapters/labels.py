@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -56,6 +56,9 @@ class Labels(BaseModel):
         1, alias="join.parallel", ge=1, le=4, description="Joiners at once, never more than there are donors besides the writer."
     )
     donor_serves: bool = Field(False, alias="donor.serves", description="Whether a donor stays on the read port.")
+    writer: Literal["one", "any"] = Field(
+        "one", description="`one` member takes the writes of port 3306; with `any`, every Synced one does."
+    )
     network: str = Field(
         "", description="The overlay network to reach members on, where the service is on several that the operator shares."
     )
@@ -69,6 +72,7 @@ _HINTS = {
     "enable": "true or false",
     "pause": "true or false",
     "donor.serves": "true or false",
+    "writer": "one or any",
 }
 
 
@@ -106,5 +110,6 @@ def wish_from(labels: Labels) -> Wish:
         drain_timeout=labels.drain_timeout,
         join_parallel=labels.join_parallel,
         allow_donor=labels.donor_serves,
+        any_writer=labels.writer == "any",
         pause=labels.pause,
     )

@@ -11,6 +11,7 @@ from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.agent.settings import is_address
 from galera_operator.agent.view import headline
 from galera_operator.core.agent_api import (
+    ANY_WRITER,
     Admission,
     Admit,
     AppointWriter,
@@ -171,7 +172,7 @@ def _appoint(member: Member, command: AppointWriter) -> None:
     wsrep = member.wsrep
     if not command.writer:
         raise Refused("the writer's name is empty; expected a wsrep node name")
-    if wsrep is not None and wsrep.members and command.writer not in wsrep.members:
+    if wsrep is not None and wsrep.members and command.writer not in {*wsrep.members, ANY_WRITER}:
         raise Refused(f"{command.writer} is not in this member's component: {', '.join(wsrep.members)}")
     member.appoint(command.writer)
 

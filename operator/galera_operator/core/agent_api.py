@@ -27,6 +27,10 @@ MONITOR_USER = "galera_monitor"
 """The operator's SQL account on every member: may log in and read status, nothing else."""
 
 
+ANY_WRITER = "*"
+"""In place of the writer's name: every member that is Synced and in service takes writes."""
+
+
 WAITING_FOR_DONOR = "waiting for a donor"
 """The stage of a transfer in which nothing of the joiner's own data has been touched yet."""
 
@@ -144,7 +148,7 @@ class AgentStatus:
     transfer: Transfer | None
     admission: Admission
     writer: str
-    """The wsrep node name that this agent takes for the writer; empty while it knows none."""
+    """The wsrep node name that this agent takes for the writer; empty while it knows none; `ANY_WRITER`: every member."""
     sessions: int
     """Client sessions open now, without replication's, the agent's and the operator's."""
     in_flight: int
@@ -163,6 +167,8 @@ class AgentStatus:
     """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
     data_bytes: int = 0
     """Size of the data directory; 0 where not measured yet."""
+    knows_any_writer: bool = False
+    """This agent understands an appointment of `ANY_WRITER`; an older one would refuse it."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -249,7 +255,10 @@ class Admit(Command):
 
 @dataclass(frozen=True, slots=True)
 class AppointWriter(Command):
-    """``POST /appoint``: the wsrep node name of the one member that the write port routes to. Sent to every member."""
+    """``POST /appoint``: the wsrep node name of the one member that the write port routes to, or `ANY_WRITER`.
+
+    Sent to every member.
+    """
 
     writer: str
 

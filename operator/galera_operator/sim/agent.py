@@ -346,6 +346,7 @@ class Container:
             1 if sessions else 0, 0, self.epoch, "", self.role.term,
             now - self.server.view_at if self.server else 0.0,
             bool(self.wish_stop), 400_000_000 if self.found.directory is Directory.USABLE else 0,
+            knows_any_writer=True,
         )  # fmt: skip
 
     def transfer(self, now: float) -> Transfer | None:

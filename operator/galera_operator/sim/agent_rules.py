@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from galera_operator.agent.peers import live_members
 from galera_operator.core.agent_api import (
+    ANY_WRITER,
     Admission,
     Admit,
     AppointWriter,
@@ -132,6 +133,6 @@ def _appoint(container: Container, command: AppointWriter, now: float) -> None:
     wsrep = container.wsrep(now)
     if not command.writer:
         raise Refused("the writer's name is empty; expected a wsrep node name")
-    if wsrep is not None and wsrep.members and command.writer not in wsrep.members:
+    if wsrep is not None and wsrep.members and command.writer not in {*wsrep.members, ANY_WRITER}:
         raise Refused(f"{command.writer} is not in this member's component: {', '.join(wsrep.members)}")
     container.appoint(command.writer, now)
