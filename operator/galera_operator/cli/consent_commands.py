@@ -84,8 +84,8 @@ def record_bootstrap(lookout: Lookout, view: View, slot: int, accepted: Collecti
     copy = present_copy(seat) if seat else None
     assert copy is not None, "bootstrap_prospect() has checked it"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    consent = Consent(slot, copy, tuple(sorted(set(accepted))), str(uuid.uuid4()), _person(), now)
-    _write(lookout, view, lambda memory: replace(memory, consent=consent))
+    consent = Consent(slot, copy, tuple(sorted(set(accepted))), str(uuid.uuid4()), person(), now)
+    write_over(lookout, view.seen.service.name, lambda memory: replace(memory, consent=consent))
     return consent
 
 
@@ -109,12 +109,11 @@ def record_replace(lookout: Lookout, view: View, slot: int) -> None:
     seat = view.seen.seat(slot)
     history = history_of(seat) if seat else None
     assert history is not None, "replace_prospect() has checked it"
-    _write(lookout, view, lambda memory: replace(memory, given_up={**memory.given_up, slot: history}))
+    write_over(lookout, view.seen.service.name, lambda memory: replace(memory, given_up={**memory.given_up, slot: history}))
 
 
-def _write(lookout: Lookout, view: View, change: Callable[[Memory], Memory]) -> None:
-    """Write over whatever the operator has written since."""
-    name = view.seen.service.name
+def write_over(lookout: Lookout, name: str, change: Callable[[Memory], Memory]) -> None:
+    """Write a change over whatever the operator has written since. Raises `NotAllowed`, `Conflict`."""
     for _ in range(TRIES):
         stored = lookout.store.load(name)
         if stored is None:
@@ -131,7 +130,7 @@ def _unknown(seat: Seat) -> str:
     return f"a {seat.agent.directory} directory" if seat.agent else "nobody knows what"
 
 
-def _person() -> str:
+def person() -> str:
     """Who decides, as well as can be told: the user of the command, on which machine."""
     try:
         user = getpass.getuser()

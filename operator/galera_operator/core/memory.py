@@ -10,6 +10,8 @@ from galera_operator.core.consent import present_copy
 from galera_operator.core.model import Copy, Fork, Live, Memory, Shrink, Snapshot
 from galera_operator.core.plan import Act, Plan, Resize
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.restart import restart_after
+from galera_operator.core.writer import move_after
 
 
 def remember(memory: Memory, snapshot: Snapshot) -> Memory:
@@ -44,6 +46,8 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         shrink=shrink,
         kept={node: seqno for node, seqno in kept.items() if node not in lived_on},
         given_up={slot: history for slot, history in memory.given_up.items() if slot not in serving},
+        move=move_after(memory.move, snapshot),
+        restart=restart_after(memory.restart, snapshot),
     )
 
 
@@ -103,6 +107,8 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
         or old.consent != new.consent
         or old.fork != new.fork
         or old.given_up != new.given_up
+        or old.move != new.move
+        or old.restart != new.restart
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 

@@ -66,6 +66,8 @@ class Task:
     """Swarm's own words about the state, e.g. why no node is suitable."""
     node_is_down: bool = False
     """Swarm has lost its node: the state is the last one heard of, for up to a day."""
+    is_outdated: bool = False
+    """It was made from an earlier version of the service's spec: a rollout under way will replace it."""
 
     @property
     def never_placed(self) -> bool:
@@ -118,6 +120,8 @@ class Service:
     """Swarm's UpdateStatus: updating, paused, rollback_started, rollback_paused, completed, ... or empty."""
     stop_grace: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
+    restart_condition: str = "any"
+    """Swarm's word for when a task that has ended is made anew: any, on-failure, none."""
 
 
 @dataclass(frozen=True)
@@ -222,6 +226,40 @@ class Fork:
 
 
 @dataclass(frozen=True, slots=True)
+class WriterMove:
+    """A person's wish that another member be the writer, until it is so and the sessions at the one before have ended.
+
+    Attributes:
+        slot: the member to become the writer.
+        away_from: the incarnation of the member that was the writer when it was asked; empty where there was none.
+        by: who, as well as the command could tell.
+        at: when, ISO 8601.
+    """
+
+    slot: int
+    away_from: str
+    by: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Restart:
+    """A rolling restart that a person asked for, until every member of it lives anew and serves.
+
+    Attributes:
+        members: slot to the incarnation that lived there when it was asked.
+        by: who, as well as the command could tell.
+        at: when, ISO 8601.
+        alone: the restart of an only member, which is an outage, was asked for as well.
+    """
+
+    members: Mapping[int, str]
+    by: str
+    at: str
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What must outlive the operator; kept in the state store, never in the user's service.
 
@@ -233,6 +271,8 @@ class Memory:
         consent: a person's decision that is not carried out yet.
         fork: where the present history began, if a person's decision began it.
         given_up: slot to state UUID of a copy that a person gave up: a full transfer may replace it.
+        move: a person's wish for another writer that has not come true yet.
+        restart: the rolling restart under way.
     """
 
     uuid: str = ""
@@ -242,6 +282,8 @@ class Memory:
     consent: Consent | None = None
     fork: Fork | None = None
     given_up: Mapping[int, str] = field(default_factory=dict)
+    move: WriterMove | None = None
+    restart: Restart | None = None
 
     @property
     def highest_seqno(self) -> int:

@@ -102,14 +102,18 @@ class AdmitMember:
 
 @dataclass(frozen=True, slots=True)
 class Appoint:
-    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise."""
+    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise.
+
+    With `ANY_WRITER` and slot 0: that every member is one.
+    """
 
     writer: str
     slot: int
     to: tuple[Recipient, ...]
 
     def __str__(self) -> str:
-        return f"appoint slot {self.slot} the writer (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
+        whom = f"appoint slot {self.slot} the writer" if self.slot else "let every member take writes"
+        return f"{whom} (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,19 @@ class DrainMember:
 
     def __str__(self) -> str:
         return f"drain slot {self.slot} for at most {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartMember:
+    """Drain a member that serves and end its task; Swarm makes a new one in its slot. `task_id`: the one that ends."""
+
+    slot: int
+    address: str
+    incarnation: str
+    task_id: str
+
+    def __str__(self) -> str:
+        return f"restart slot {self.slot}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +157,7 @@ class Resize:
         return f"set replicas {self.before} -> {self.after}{taken}"
 
 
-Step = Bootstrap | FormPrimary | StopMember | Invite | AdmitMember | Appoint | DrainMember | Resize
+Step = Bootstrap | FormPrimary | StopMember | Invite | AdmitMember | Appoint | DrainMember | RestartMember | Resize
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from galera_operator.core.plan import (
     Invite,
     Recipient,
     Resize,
+    RestartMember,
     Step,
     StopMember,
 )
@@ -52,7 +53,7 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
         case FormPrimary():
             _fence(step.fence, members, token, epoch)
             members.send(step.address, token, AgentFormPrimary(epoch, step.incarnation, step.position))
-        case StopMember():
+        case StopMember() | RestartMember():
             members.send(step.address, token, Stop(epoch, step.incarnation))
         case Invite():
             grant = Grant(epoch, step.incarnation, step.address, step.position, step.peers, replaces=step.replaces)
