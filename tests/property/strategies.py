@@ -36,7 +36,7 @@ OF_AN_AGENT = [
     *some("transfer", JOINER, DONOR, replace(JOINER, idle=500.0)),
     *some("admission", Admission.NONE, Admission.NONE, Admission.SELF),
     *some("writer", "", "db.2", "db.3", "db.9", ANY_WRITER),
-    *some("knows_any_writer", True),
+    *some("api_level", 1),
     *some("sessions", 4),
     *some("note", "", "waiting for a donor"),
     *some("view_age", 0.0, 2.0, 2.1, 9.9, 10.0, 60.0),

@@ -15,6 +15,7 @@ from builders import A, task, wsrep
 from fakes import Fuse
 
 from galera_operator.core.agent_api import (
+    API_LEVEL,
     Admission,
     Admit,
     AgentStatus,
@@ -133,6 +134,7 @@ class SmallWorld:
             note="",
             view_age=60.0,
             leaving=box.stage is Stage.STOPPING,
+            api_level=API_LEVEL,
         )
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
@@ -235,6 +237,8 @@ class SmallWorld:
                     raise Refused(f"stage {box.stage}: in a Primary component, or on its way into one")
             case FormPrimary():
                 self._form_primary(box, command)
+            case Stop(only_drained=True) if box.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                raise Refused(f"stage {box.stage}: only a drained member was to be stopped")
             case Stop():
                 self._stop(box)
             case Admit():

@@ -31,6 +31,7 @@ COMMANDS = [
     ("/appoint", AppointWriter(3, "life1", "db.1")),
     ("/drain", Drain(3, "life1", 12.5)),
     ("/stop", Stop(3, "life1")),
+    ("/stop", Stop(3, "life1", only_drained=True)),
     ("/fence", Fence(3, "life1")),
     ("/form-primary", FormPrimary(3, "life1", position(9))),
     ("/grant", Grant(3, "life1", "10.0.0.1", position(9), (), history=B)),
@@ -41,10 +42,10 @@ STATUSES = [
     status(2, wsrep=wsrep(members=("db.1", "db.2")), transfer=DONOR, position=position(5)),
     status(3, stage=Stage.JOINING, transfer=JOINER, note="receiving ünïcode"),
     status(4, wsrep=wsrep(conf_id=18446744073709551615, local_state=0, cluster_status="non-Primary")),
-    status(6, knows_any_writer=True),
+    status(6, api_level=1),
     status(5, term=4, view_age=2.5, leaving=True, data_bytes=1 << 40, transfer=replace(JOINER, total=8192, rate=1.5, idle=0.5)),
 ]
-CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "knows_any_writer", "total", "rate", "idle"}
+CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "api_level", "total", "rate", "idle"}
 FULL = STATUSES[1]
 
 
@@ -97,16 +98,18 @@ def test_a_position_with_more_in_it_is_refused():
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
 def test_a_command_with_a_missing_or_an_unknown_key_is_refused_with_the_keys_name(path, command):
     raw = json.loads(command_to_json(command))
-    for key in raw.keys() - {"history", "replaces"}:
+    for key in raw.keys() - {"history", "replaces", "only_drained"}:
         with pytest.raises(BadMessage, match=f"'{key}' is missing"):
             command_from_json(path, json.dumps({name: value for name, value in raw.items() if name != key}))
     with pytest.raises(BadMessage, match="unknown key 'force'"):
         command_from_json(path, json.dumps(raw | {"force": True}))
 
 
-@pytest.mark.parametrize("command", [Fence(3, "life1"), COMMANDS[0][1], COMMANDS[1][1]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "command", [Fence(3, "life1"), Stop(3, "life1"), COMMANDS[0][1], COMMANDS[1][1]], ids=lambda one: type(one).__name__
+)
 def test_a_command_does_not_name_what_an_older_agent_would_not_understand_unless_it_means_it(command: Command):
-    assert not {"history", "replaces"} & json.loads(command_to_json(command)).keys()
+    assert not {"history", "replaces", "only_drained"} & json.loads(command_to_json(command)).keys()
 
 
 def test_what_an_older_agent_must_not_overlook_is_named():

@@ -45,7 +45,7 @@ def test_without_one_that_is_told():
 
 
 def test_where_every_member_is_one_that_is_told():
-    every = {"writer": ANY_WRITER, "knows_any_writer": True}
+    every = {"writer": ANY_WRITER, "api_level": 1}
     assert "every member" in who_writes(eyes(member(1, **every), member(2, **every)).view(NAME))
     assert "every member" not in who_writes(eyes(member(1, **every), member(2, writer="")).view(NAME))
 

@@ -73,6 +73,11 @@ def test_the_drain_is_waited_for():
     assert told(decide(seen, UNDER_WAY)).endswith("slot 2 (n2) is draining: 4 sessions, 1 in flight")
 
 
+def test_an_agent_that_knows_the_premise_is_told_it():
+    seen = cluster(member(1), member(2, stage=Stage.DRAINED, api_level=1), member(3))
+    assert the_step(decide(seen, UNDER_WAY)) == replace(restart(2), only_drained=True)
+
+
 def test_a_drained_member_is_restarted():
     plan = decide(cluster(member(1), member(2, stage=Stage.DRAINED), member(3)), UNDER_WAY)
     assert the_step(plan) == restart(2)
@@ -111,7 +116,7 @@ def test_a_writer_elsewhere_is_last_as_well():
 
 
 def test_where_every_member_takes_writes_none_is_last():
-    seats = [member(slot, writer=ANY_WRITER, knows_any_writer=True) for slot in (1, 2, 3)]
+    seats = [member(slot, writer=ANY_WRITER, api_level=1) for slot in (1, 2, 3)]
     settings = replace(three_calm().settings, any_writer=True)
     assert the_step(decide(cluster(*seats, wish=settings), UNDER_WAY)) == drain(1)
 

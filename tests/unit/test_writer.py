@@ -45,7 +45,7 @@ def the_step(plan):
 
 
 ANY = Wish(any_writer=True)
-KNOWS = {"knows_any_writer": True}
+KNOWS = {"api_level": 1}
 
 
 def test_where_the_label_says_so_every_member_is_told_to_take_writes():

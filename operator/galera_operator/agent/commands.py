@@ -64,6 +64,8 @@ def obey(member: Member, command: Command) -> None:
                 if member.stage is Stage.RUNNING:
                     member.begin_drain(command.seconds)
             case Stop():
+                if command.only_drained and member.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                    raise Refused(f"stage {member.stage}: only a drained member was to be stopped")
                 member.request_stop("the operator's /stop")
             case _:
                 raise Refused(f"{type(command).__name__} is not known to this version")

@@ -17,7 +17,7 @@ from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, 
 from galera_operator.agent.settings import Settings
 from galera_operator.agent.view import View, headline
 from galera_operator.agent.wishes import Wishes
-from galera_operator.core.agent_api import ANY_WRITER, Admission, AgentStatus, Stage, Transfer, Wsrep
+from galera_operator.core.agent_api import ANY_WRITER, API_LEVEL, Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 
 log = logging.getLogger(__name__)
@@ -252,7 +252,7 @@ class Member:
                 view_age=round(self._view.age(now), 3),
                 leaving=bool(self.wishes.stop),
                 data_bytes=self._data_bytes,
-                knows_any_writer=True,
+                api_level=API_LEVEL,
             )
 
     # What commands change (see commands.py, which has checked them; called with the lock held) -----------------------

@@ -27,6 +27,9 @@ MONITOR_USER = "galera_monitor"
 """The operator's SQL account on every member: may log in and read status, nothing else."""
 
 
+API_LEVEL = 1
+"""What this version's agents understand. 1: an appointment of `ANY_WRITER`, and `Stop.only_drained`."""
+
 ANY_WRITER = "*"
 """In place of the writer's name: every member that is Synced and in service takes writes."""
 
@@ -167,8 +170,8 @@ class AgentStatus:
     """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
     data_bytes: int = 0
     """Size of the data directory; 0 where not measured yet."""
-    knows_any_writer: bool = False
-    """This agent understands an appointment of `ANY_WRITER`; an older one would refuse it."""
+    api_level: int = 0
+    """What this agent understands that an older one would refuse; see `API_LEVEL`."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -273,6 +276,9 @@ class Drain(Command):
 @dataclass(frozen=True, slots=True)
 class Stop(Command):
     """``POST /stop``: drain, shut mariadbd down cleanly and exit 143, as on SIGTERM."""
+
+    only_drained: bool = False
+    """The premise of a restart in order: refused by a member that serves again, because its drain was taken back since."""
 
 
 PATHS: Mapping[str, type[Command]] = {

@@ -131,12 +131,16 @@ class DrainMember:
 
 @dataclass(frozen=True, slots=True)
 class RestartMember:
-    """Drain a member that serves and end its task; Swarm makes a new one in its slot. `task_id`: the one that ends."""
+    """Drain a member that serves and end its task; Swarm makes a new one in its slot.
+
+    `task_id`: the one that ends. `only_drained`: it is drained already, and not to be stopped where that was taken back since.
+    """
 
     slot: int
     address: str
     incarnation: str
     task_id: str
+    only_drained: bool = False
 
     def __str__(self) -> str:
         return f"restart slot {self.slot}"

@@ -100,7 +100,7 @@ def go_on_restarting(seen: Snapshot, memory: Memory) -> Plan | None:
     if seat is None or seat.agent is None:
         return _not_back(restart, seen, goal) or Hold(f"{goal}; not now: {_what_it_waits_for(restart, seen)}", SOON)
     agent, seconds = seat.agent, seen.settings.drain_seconds(seen.service.stop_grace)
-    step = RestartMember(seat.slot, seat.task.address, agent.incarnation, seat.task.id)
+    step = RestartMember(seat.slot, seat.task.address, agent.incarnation, seat.task.id, only_drained=agent.api_level >= 1)
     match agent.stage:
         case Stage.DRAINED:
             return Act((step,), f"{goal}; {seat.title} is drained, and Swarm starts it anew")

@@ -43,7 +43,7 @@ def may_write(seat: Seat) -> bool:
     A donor is accepted: with one member, the donor of the second is the only one there is.
     """
     wsrep = seat.wsrep
-    if wsrep is None or seat.agent is None or not seat.is_admitted:
+    if wsrep is None or seat.agent is None or seat.agent.leaving or not seat.is_admitted:
         return False
     return wsrep.is_primary and wsrep.ready and wsrep.local_state in _HOLDS_DATA and seat.agent.stage in _SERVES
 
@@ -62,13 +62,17 @@ def choose_writer(snapshot: Snapshot, avoid: Collection[int] = ()) -> Seat | Non
     """The member that should be the writer: the present one for as long as it can, else the lowest idle slot.
 
     Args:
-        avoid: slots that are about to leave.
+        avoid: slots that are about to leave. Still better than a donor: nobody leaves before that one is Synced again.
 
     Returns:
         None when nobody can.
     """
-    able = [seat for seat in snapshot.seats if may_write(seat) and seat.slot not in avoid]
+    able = [seat for seat in snapshot.seats if may_write(seat)]
     present = believed_writer(snapshot)
-    if present in able:
+    if present in able and present and present.slot not in avoid:
         return present
-    return min(able, key=lambda seat: (not (seat.wsrep and seat.wsrep.is_synced), seat.slot), default=None)
+
+    def rank(seat: Seat) -> tuple[bool, bool, bool, int]:
+        return not (seat.wsrep and seat.wsrep.is_synced), seat.slot in avoid, seat is not present, seat.slot
+
+    return min(able, key=rank, default=None)

@@ -65,7 +65,7 @@ def _is_in(slot: int, seat: Seat) -> bool:
 
 def every_member_writes(seen: Snapshot) -> bool:
     """True when the label asks for it and every agent understands it: until then one member is the writer."""
-    return seen.settings.any_writer and all(seat.agent is not None and seat.agent.knows_any_writer for seat in seen.live)
+    return seen.settings.any_writer and all(seat.agent is not None and seat.agent.api_level >= 1 for seat in seen.live)
 
 
 def _let_all_write(seen: Snapshot) -> Act | None:

@@ -50,6 +50,8 @@ def obey(container: Container, command: Command, now: float) -> None:
                 container.wish_drain, container.wish_undrain = command.seconds, False
                 container.enter(Stage.DRAINING, now)
         case Stop():
+            if command.only_drained and container.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                raise Refused(f"stage {container.stage}: only a drained member was to be stopped")
             container.wish_stop = container.wish_stop or "the operator's /stop"
         case _:
             raise Refused(f"{type(command).__name__} is not known to this version")
