@@ -94,8 +94,10 @@ def test_the_next_reader_goes_when_the_last_one_is_back_and_let_in():
     assert the_step(decide(cluster(member(1), member(2, **NEW), member(3)), UNDER_WAY)) == drain(3)
 
 
-def test_one_that_is_drained_already_goes_before_a_lower_one():
+def test_one_that_drains_already_goes_before_a_lower_one():
     assert the_step(decide(cluster(member(1), member(2), member(3, stage=Stage.DRAINED)), UNDER_WAY)) == restart(3)
+    drains = member(3, stage=Stage.DRAINING, since=1.0)
+    assert "slot 3 (n3) is draining" in told(decide(cluster(member(1), member(2), drains), UNDER_WAY))
 
 
 def test_the_writer_goes_last_and_its_role_is_moved_first():
@@ -211,13 +213,12 @@ def test_nor_does_one_that_begins_again_and_again(second):
     "second",
     [
         waiting(2, stage=Stage.JOINING, **NEW),
-        waiting(2, stage=Stage.STARTING, transfer=JOINER, **NEW),
         waiting(2, stage=Stage.STOPPING),
-        waiting(2, stage=Stage.STOPPING, leaving=True, **NEW),
+        waiting(2, stage=Stage.BOOTSTRAPPING, **NEW),
         unseen(2, state="preparing"),
         member(2, local_state=3, **NEW),
     ],
-    ids=["joining", "in a transfer", "shutting down", "on its way out", "its image is pulled", "Joined"],
+    ids=["joining", "shutting down", "bootstrapping", "its image is pulled", "Joined"],
 )
 def test_one_that_is_at_work_is_waited_for(second):
     assert not isinstance(decide(cluster(member(1, **AWAY_LONG), second, member(3, **AWAY_LONG)), UNDER_WAY), Page)
@@ -226,6 +227,11 @@ def test_one_that_is_at_work_is_waited_for(second):
 def test_one_that_has_just_gone_is_waited_for():
     assert "slot 2 (n2) was not seen" in told(decide(cluster(member(1, view_age=PATIENCE), unseen(2), member(3)), UNDER_WAY))
     assert isinstance(decide(cluster(member(1, **AWAY_LONG), unseen(2), member(3, view_age=3.0)), UNDER_WAY), Hold)
+
+
+def test_exactly_at_the_limit_it_is_still_waited_for():
+    at_limit = {"view_age": PATIENCE}
+    assert isinstance(decide(cluster(member(1, **at_limit), unseen(2), member(3, **at_limit)), UNDER_WAY), Hold)
 
 
 def test_the_page_is_about_members_of_the_restart_only():
@@ -261,6 +267,10 @@ def test_before_that_it_is_remembered(third):
 def test_a_slot_that_is_gone_for_good_need_not_be_restarted():
     assert after(member(1, **NEW), member(2, **NEW)) is None
     assert after(member(1, **NEW), member(2, **NEW), replicas=3) == ASKED
+
+
+def test_a_member_that_came_later_is_not_waited_for():
+    assert after(*(member(slot, **NEW) for slot in (1, 2, 3)), replicas=4) is None
 
 
 def test_how_far_it_is_counts_those_that_serve_again():

@@ -51,11 +51,13 @@ def test_the_lowest_of_those_takes_it():
     "seats",
     [
         [member(1), member(2, **OLD), member(3, **OLD)],
+        [member(slot, writer="db.3") for slot in (1, 2, 3)],
+        [member(1, **OLD), member(2, **OLD), member(3, stage=Stage.DRAINED, queue=1)],
         [member(1, **OLD), member(2, **OLD), joined_but_not_admitted(3, queue=1)],
         [member(1, **OLD), member(2, **OLD), member(3, local_state=2)],
         [member(1, **OLD), member(2, **OLD), member(3, **OLD)],
     ],
-    ids=["the writer is replaced", "not let in", "donor", "none is replaced"],
+    ids=["the writer is replaced", "so is a lower one", "drained", "not let in", "donor", "none is replaced"],
 )
 def test_otherwise_it_stays(seats):
     assert not isinstance(decide(rolling(*seats), remembered()), Act)
@@ -66,6 +68,11 @@ def test_it_stays_where_no_rollout_moves(state):
     assert not isinstance(decide(rolling(member(1, **OLD), member(2), state=state), remembered()), Act)
 
 
+def test_the_next_to_leave_does_not_take_it():
+    seen = rolling(member(1, **OLD), member(2, **OLD), member(3), wish=2)
+    assert not isinstance(decide(seen, remembered()), Act)
+
+
 def test_a_rollback_moves_as_well():
     assert isinstance(decide(rolling(member(1, **OLD), member(2), state="rollback_started"), remembered()), Act)
 
@@ -74,6 +81,13 @@ def test_a_wish_for_a_member_that_is_still_to_be_replaced_waits():
     memory = remembered(move=WriterMove(3, "life1", "ann@desk", "now"))
     why = told(decide(rolling(member(1), member(2), member(3, **OLD)), memory))
     assert "it waits: slot 3 (n3) is still to be replaced by the service update" in why
+
+
+def test_a_wish_for_a_member_that_is_replaced_comes_true_before_the_lowest_one():
+    memory = remembered(move=WriterMove(3, "life1", "ann@desk", "now"))
+    plan = decide(rolling(member(1, **OLD), member(2), member(3)), memory)
+    assert plan.steps[0].slot == 3
+    assert plan.why.startswith("ann@desk asked for it")
 
 
 def test_when_swarm_takes_the_writer_the_sentence_says_so():

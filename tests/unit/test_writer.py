@@ -106,6 +106,26 @@ def test_a_wish_waits_until_the_member_may_write_and_says_why(changes, why):
     assert why in plan.why
 
 
+def test_a_drained_member_that_cannot_be_let_in_is_not_appointed():
+    seen = cluster(member(1), member(2, stage=Stage.DRAINED, queue=1), member(3))
+    assert not isinstance(decide(seen, WISHED), Act)
+
+
+def test_a_member_of_an_earlier_spec_may_be_asked_for_where_no_update_is_under_way():
+    assert the_step(decide(cluster(member(1), member(2, is_outdated=True), member(3)), WISHED)).slot == 2
+
+
+def test_a_move_for_another_reason_is_not_called_the_wish():
+    seats = [member(1, writer="db.3"), member(2, writer="db.3", local_state=2), member(3, writer="db.3")]
+    plan = decide(cluster(*seats, wish=2), WISHED)
+    assert plan.why == "the writer slot 3 (n3) is about to leave; slot 1 (n1) takes over before it is drained"
+
+
+def test_who_still_thinks_that_every_member_writes_is_told_who_does():
+    plan = decide(cluster(member(1), member(2), member(3, writer=ANY_WRITER)), remembered())
+    assert plan.why == "slot 1 (n1) is the writer; not every member knows it"
+
+
 def test_a_wish_waits_for_a_member_that_is_not_let_in():
     seen = cluster(member(1), joined_but_not_admitted(2, queue=5), member(3))
     assert "not let in yet" in told(decide(seen, WISHED))

@@ -76,7 +76,7 @@ def restarted(restart: Restart, seen: Snapshot) -> tuple[int, int]:
 def next_to_restart(seen: Snapshot, memory: Memory) -> Seat | None:
     """The member whose turn it is: one already drained for it, else the lowest reader, the writer last. None: not now."""
     restart = memory.restart
-    if restart is None or memory.shrink or seen.service.restart_condition == _NEVER or obstacle(seen):
+    if restart is None or seen.service.restart_condition == _NEVER or obstacle(seen):
         return None
     if len(seen.seats) == 1 and not restart.alone:
         return None
@@ -98,7 +98,7 @@ def go_on_restarting(seen: Snapshot, memory: Memory) -> Plan | None:
     goal = f"restart asked for by {restart.by}, {done} of {of} members done"
     seat = next_to_restart(seen, memory)
     if seat is None or seat.agent is None:
-        return _not_back(restart, seen, goal) or Hold(f"{goal}; not now: {_what_it_waits_for(restart, seen)}", SOON)
+        return _not_back(restart, seen, goal) or Hold(f"{goal}; not now: {_what_it_waits_for(seen)}", SOON)
     agent, seconds = seat.agent, seen.settings.drain_seconds(seen.service.stop_grace)
     step = RestartMember(seat.slot, seat.task.address, agent.incarnation, seat.task.id, only_drained=agent.api_level >= 1)
     match agent.stage:
@@ -113,26 +113,21 @@ def go_on_restarting(seen: Snapshot, memory: Memory) -> Plan | None:
             return Act((drain,), f"{goal}; {seat.title} is next, so it is drained first")
 
 
-def _what_it_waits_for(restart: Restart, seen: Snapshot) -> str:
+def _what_it_waits_for(seen: Snapshot) -> str:
     blocked = obstacle(seen)
     if blocked:
         return blocked
     if seen.service.restart_condition == _NEVER:
         return "the service's restart condition is 'none', so Swarm would not start a member again"
-    if len(seen.seats) == 1 and not restart.alone:
-        return (
-            f"{seen.seats[0].title} is the only member; galera-operator restart {seen.service.name} --cancel, "
-            "and ask again with --allow-outage"
-        )
-    return "a smaller size is being written"
+    return (
+        f"{seen.seats[0].title} is the only member; galera-operator restart {seen.service.name} --cancel, "
+        "and ask again with --allow-outage"
+    )
 
 
 def _not_back(restart: Restart, seen: Snapshot, goal: str) -> Page | None:
     for seat in seen.seats:
-        was = restart.members.get(seat.slot)
-        if was is None or (seat.agent and seat.agent.incarnation == was):
-            continue
-        why = stays_away(seat, seen)
+        why = stays_away(seat, seen) if seat.slot in restart.members else None
         if why:
             return Page(
                 "restart-stopped",

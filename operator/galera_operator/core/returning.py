@@ -9,8 +9,8 @@ from galera_operator.core.scaling import restlessness
 PATIENCE = 120.0
 """Seconds since the others last saw the group change. A container is back within seconds, a join changes the group at once."""
 
-_AT_WORK = {Stage.JOINING, Stage.BOOTSTRAPPING, Stage.STOPPING, Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
-"""These go on by themselves, or another page watches them: a state transfer may take hours, a shutdown minutes."""
+_BEFORE_WORK = {Stage.STARTING, Stage.WAITING}
+"""The other stages go on by themselves, or another page watches them: a state transfer may take hours, a shutdown minutes."""
 
 
 def stays_away(seat: Seat, seen: Snapshot) -> str | None:
@@ -19,9 +19,9 @@ def stays_away(seat: Seat, seen: Snapshot) -> str | None:
     Nobody keeps a clock for it: how long it has been away is told by the members that stayed, as the age of their view. A
     server that shuts down for longer than `PATIENCE` is away from the group all that time, so the page may come early then.
     """
-    if seat.agent and (seat.agent.stage in _AT_WORK or seat.agent.leaving or seat.agent.transfer):
+    if seat.agent and seat.agent.stage not in _BEFORE_WORK:
         return None
     if seat.task.state == "preparing":
         return None  # its image is being pulled
-    away = min((other.agent.view_age for other in seen.primaries if other.agent and other is not seat), default=0.0)
+    away = min((other.agent.view_age for other in seen.primaries if other.agent), default=0.0)
     return f"has not come back for {away:.0f} s: it {restlessness(seat)}" if away > PATIENCE else None

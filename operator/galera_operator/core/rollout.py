@@ -62,9 +62,7 @@ def stopped_rollout(seen: Snapshot) -> Page | None:
     for seat in seen.seats:
         if seat.task.is_outdated:
             continue
-        why = stays_away(seat, seen)
-        if why is None and seen.service.update_state in _STOPPED:
-            why = restlessness(seat)
+        why = stays_away(seat, seen) or (restlessness(seat) if seen.service.update_state in _STOPPED else None)
         if why:
             return _page(seen, f"{how_far}; {seat.title}, which it replaced, {why}")
     if seen.service.update_state in _STOPPED:

@@ -30,7 +30,7 @@ def lead(seen: Snapshot, memory: Memory, leaving: Collection[int] = ()) -> Act |
     others = _who_believe_otherwise(seen, chosen.agent.name)
     if not others:
         return None
-    return Act((Appoint(chosen.agent.name, chosen.slot, others),), _why(chosen, seen, memory))
+    return Act((Appoint(chosen.agent.name, chosen.slot, others),), _why(chosen, seen, memory, leaving))
 
 
 def _who_believe_otherwise(seen: Snapshot, name: str) -> tuple[tuple[int, str, str], ...]:
@@ -39,7 +39,7 @@ def _who_believe_otherwise(seen: Snapshot, name: str) -> tuple[tuple[int, str, s
     )
 
 
-def _why(chosen: Seat, seen: Snapshot, memory: Memory) -> str:
+def _why(chosen: Seat, seen: Snapshot, memory: Memory, leaving: Collection[int]) -> str:
     present, move = believed_writer(seen), memory.move
     if present is None and any(seat.agent and seat.agent.writer == ANY_WRITER for seat in seen.live):
         return f"one member is to take the writes again; {chosen.title} becomes the writer"
@@ -51,7 +51,7 @@ def _why(chosen: Seat, seen: Snapshot, memory: Memory) -> str:
         return f"{chosen.title} is the writer; not every member knows it"
     if not may_write(present):
         return f"the writer {present.title} cannot serve any more; {chosen.title} takes over"
-    if present.task.is_outdated and not chosen.task.is_outdated and seen.service.update_state:
+    if chosen is past_it(seen, leaving):
         return f"the service update will replace the writer {present.title}, and has replaced {chosen.title}, which takes over"
     if move and move.slot == chosen.slot:
         return f"{move.by} asked for it: {chosen.title} becomes the writer in place of {present.title}"
@@ -130,11 +130,12 @@ def _not_yet(seat: Seat, leaving: Collection[int], *, rollout: bool) -> str | No
 
 def gives_way(seen: Snapshot, memory: Memory) -> Seat | None:
     """The member whose sessions have to end now, because the role was moved away from it; only in calm service."""
-    move = memory.move
-    target = seen.seat(move.slot) if move and not seen.settings.any_writer else None
-    if move is None or target is None or target.agent is None or not _all_agree(target.agent.name, seen) or obstacle(seen):
+    target = seen.seat(memory.move.slot) if memory.move else None
+    if memory.move is None or target is None or target.agent is None or obstacle(seen):
         return None
-    before = _had_it(move, seen)
+    if not _all_agree(target.agent.name, seen):
+        return None  # it cannot take the role yet, so nobody loses it
+    before = _had_it(memory.move, seen)
     return before if before is not target else None
 
 
