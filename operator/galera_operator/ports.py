@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
-from galera_operator.core.model import Listed, Memory, NamesUnknown, Service, Task
+from galera_operator.core.model import Listed, NamesUnknown, Service, Task
+from galera_operator.core.remembered import Memory
 from galera_operator.core.spec import BadWish, Wish
 
 

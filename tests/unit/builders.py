@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
-from galera_operator.core.model import Consent, Copy, Live, Memory, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Live, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.remembered import Consent, Copy, Memory
 from galera_operator.core.spec import BadWish, Wish
 
 A = "aaaaaaaa-0000-4000-8000-000000000001"

@@ -19,9 +19,9 @@ from builders import (
 
 from galera_operator.core.accounting import SILENCE, missing_copy, wait_for_copies
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Memory
 from galera_operator.core.plan import SOON, Act, Hold, Page, Resize
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Memory
 
 AT_HAND = (waiting(1, position(100)), waiting(2, position(90)))
 OLD_TASK = task(2, id="old", desired="shutdown")

@@ -32,6 +32,7 @@ COMMANDS = [
     ("/appoint", AppointWriter(3, "life1", "db.1")),
     ("/drain", Drain(3, "life1", 12.5)),
     ("/stop", Stop(3, "life1")),
+    ("/stop", Stop(3, "life1", only_drained=True)),
     ("/fence", Fence(3, "life1")),
     ("/form-primary", FormPrimary(3, "life1", position(9))),
     ("/grant", Grant(3, "life1", "10.0.0.1", position(9), (), history=B)),
@@ -45,9 +46,10 @@ STATUSES = [
     status(4, wsrep=wsrep(conf_id=18446744073709551615, local_state=0, cluster_status="non-Primary")),
     status(7, terms=Terms(50.0, allow_donor=True, causal_reads=True)),
     status(6, wsrep=wsrep(), flow=FlowControl(10.0, 0.25, 3)),
+    status(8, api_level=1),
     status(5, term=4, view_age=2.5, leaving=True, data_bytes=1 << 40, transfer=replace(JOINER, total=8192, rate=1.5, idle=0.5)),
 ]
-CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "total", "rate", "idle", "flow", "terms"}
+CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "api_level", "total", "rate", "idle", "flow", "terms"}
 FULL = STATUSES[1]
 
 
@@ -100,7 +102,7 @@ def test_a_position_with_more_in_it_is_refused():
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
 def test_a_command_with_a_missing_or_an_unknown_key_is_refused_with_the_keys_name(path, command):
     raw = json.loads(command_to_json(command))
-    for key in raw.keys() - {"history", "replaces", "causal_reads"}:
+    for key in raw.keys() - {"history", "replaces", "causal_reads", "only_drained"}:
         with pytest.raises(BadMessage, match=f"'{key}' is missing"):
             command_from_json(path, json.dumps({name: value for name, value in raw.items() if name != key}))
     with pytest.raises(BadMessage, match="unknown key 'force'"):
@@ -108,10 +110,12 @@ def test_a_command_with_a_missing_or_an_unknown_key_is_refused_with_the_keys_nam
 
 
 @pytest.mark.parametrize(
-    "command", [Fence(3, "life1"), COMMANDS[0][1], COMMANDS[1][1], COMMANDS[2][1]], ids=lambda one: type(one).__name__
+    "command",
+    [Fence(3, "life1"), Stop(3, "life1"), COMMANDS[0][1], COMMANDS[1][1], COMMANDS[2][1]],
+    ids=lambda one: type(one).__name__,
 )
 def test_a_command_does_not_name_what_an_older_agent_would_not_understand_unless_it_means_it(command: Command):
-    assert not {"history", "replaces", "causal_reads"} & json.loads(command_to_json(command)).keys()
+    assert not {"history", "replaces", "causal_reads", "only_drained"} & json.loads(command_to_json(command)).keys()
 
 
 def test_what_an_older_agent_must_not_overlook_is_named():

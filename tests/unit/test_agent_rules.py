@@ -15,7 +15,7 @@ from galera_operator.agent.member import Member
 from galera_operator.agent.peers import Component, Heard, Peers, find_component, first_in_line, live_members
 from galera_operator.agent.routing import STALE_SECONDS, Role, Seen, choose_writer, readiness
 from galera_operator.agent.settings import read_settings
-from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Grant, Stage
+from galera_operator.core.agent_api import ANY_WRITER, API_LEVEL, Admit, AppointWriter, Drain, Grant, Stage, Stop
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 
 BOTH = ("db.1", "db.2")
@@ -269,6 +269,29 @@ def test_otherwise_the_operators_word_is_taken(member, says):
         member.saw_wsrep(says)
     appoint(member, "db.9")
     assert member.epoch == 5
+
+
+def test_every_member_may_be_appointed_at_once(member):
+    member.enter(Stage.RUNNING, "Synced")
+    member.saw_wsrep(wsrep(cluster_size=1, members=("db.1",)))
+    obey(member, Admit(5, member.settings.incarnation, 50.0, allow_donor=False))
+    appoint(member, ANY_WRITER)
+    assert member.status().writer == ANY_WRITER
+    assert member.status().api_level == API_LEVEL
+    assert member.is_writer
+    assert member.may_write().code == 200
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_stop_that_is_meant_for_a_drained_member_is_refused_by_every_other_one(member, stage):
+    member.enter(stage, "busy")
+    stop = Stop(5, member.settings.incarnation, only_drained=True)
+    if stage in {Stage.DRAINING, Stage.DRAINED}:
+        obey(member, stop)
+    else:
+        with pytest.raises(Refused, match="only a drained member was to be stopped"):
+            obey(member, stop)
+    assert bool(member.wishes.stop) is (stage in {Stage.DRAINING, Stage.DRAINED})
 
 
 def test_a_writer_that_has_to_join_again_is_replaced():

@@ -26,8 +26,8 @@ from builders import (
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.condition import Condition, condition_of
-from galera_operator.core.model import Fork, Memory
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Fork, Memory
 
 OLD = task(1, id="old", desired="shutdown")
 DOWN = waiting(1, position(9)), waiting(2, position(9))

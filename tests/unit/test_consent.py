@@ -41,9 +41,9 @@ from galera_operator.core.consent import (
     stop_given_up,
 )
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Copy, Fork, Memory
 from galera_operator.core.plan import Act, Bootstrap, Hold, Invite, Page, StopMember
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Copy, Fork, Memory
 from galera_operator.core.veto import broken_invariants
 
 GONE = task(3, id="old", desired="shutdown", node="n9", node_is_down=True)

@@ -14,8 +14,8 @@ from small_world import NAME, SmallWorld
 from test_swarm_store import FakeConfigs, label_of
 
 from galera_operator.adapters.swarm_store import LABEL, SwarmStore
-from galera_operator.core.model import Fork, Memory, Shrink
 from galera_operator.core.plan import Page
+from galera_operator.core.remembered import Fork, Memory, Shrink
 from galera_operator.ports import Damaged, Record, Refused
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease

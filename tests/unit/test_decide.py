@@ -25,9 +25,11 @@ from builders import (
 )
 
 from galera_operator.core.agent_api import Admission, Stage
-from galera_operator.core.decide import DNS_PATIENCE, DRAIN_SLACK, decide
-from galera_operator.core.model import Memory, Shrink, Silence
+from galera_operator.core.decide import DNS_PATIENCE, decide
+from galera_operator.core.model import Silence
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize, StopMember
+from galera_operator.core.remembered import Memory, Shrink
+from galera_operator.core.scaling import DRAIN_SLACK
 from galera_operator.core.spec import BadWish, Wish
 from galera_operator.core.veto import broken_invariants
 
@@ -400,7 +402,7 @@ def test_the_next_joiner_waits_until_the_last_one_is_admitted(newcomer):
 
 
 def test_a_rollout_in_flight_holds_growth():
-    assert "service update is paused" in held(decide(cluster(member(1), wish=2, update_state="paused"), remembered()))
+    assert "service update is updating" in held(decide(cluster(member(1), wish=2, update_state="updating"), remembered()))
 
 
 @pytest.mark.parametrize(

@@ -37,8 +37,14 @@ def test_any_other_number_of_members_is_refused_with_what_stood_there_and_what_i
 def test_an_unknown_label_is_refused_and_the_known_ones_are_named():
     assert fault(replica="3") == (
         "there is no label galera.replica; known are galera.donor.serves, galera.drain.timeout, galera.enable, "
-        "galera.join.parallel, galera.network, galera.pause, galera.reads, galera.replicas"
+        "galera.join.parallel, galera.network, galera.pause, galera.reads, galera.replicas, galera.writer"
     )
+
+
+def test_one_member_takes_the_writes_unless_the_label_says_any():
+    assert not wish_from(read(writer="one")).any_writer
+    assert wish_from(read(writer="any")).any_writer
+    assert fault(writer="all") == "galera.writer is 'all'; expected one or any"
 
 
 def test_every_fault_is_told():

@@ -4,7 +4,7 @@ import pytest
 from builders import A, remembered
 from fakes import MemoryStore
 
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Record, Unreachable
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
 

@@ -26,8 +26,8 @@ from builders import (
 
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.memory import differs_in_kind, intend, remember, shrink_is_done
-from galera_operator.core.model import Copy, Fork, Memory, Shrink
 from galera_operator.core.plan import Act, AdmitMember, Hold, Page, Resize
+from galera_operator.core.remembered import Copy, Fork, Memory, Shrink
 
 THIRD_LEAVES = Shrink(to=2, slot=3, task_id="task3")
 

@@ -23,10 +23,10 @@ from builders import (
 from galera_operator.core.accounting import SILENCE
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Fork, Memory
 from galera_operator.core.plan import Act, FormPrimary, Hold, Page, Resize, StopMember
 from galera_operator.core.position import Directory
 from galera_operator.core.quorum import REUNION, regain_primary
+from galera_operator.core.remembered import Fork, Memory
 from galera_operator.core.veto import broken_invariants
 
 LOST = task(3, id="old", desired="shutdown", node="n9", node_is_down=True)

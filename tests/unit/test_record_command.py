@@ -16,11 +16,12 @@ from galera_operator.cli.lookout import View
 from galera_operator.core.decide import decide
 from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Fork, Memory, Shrink
+from galera_operator.core.remembered import Fork, Memory, Shrink
 from galera_operator.core.renewal import renewed
 from galera_operator.ports import Conflict, Damaged, Record
 
 main = import_module("galera_operator.cli.main")
+looking = import_module("galera_operator.cli.looking")
 
 NAME = "shop_db"
 BROKEN = '{"uuid": "[/bold] half of'
@@ -58,7 +59,7 @@ def run(monkeypatch):
         def open_lookout():
             yield lookout
 
-        monkeypatch.setattr(main, "open_lookout", open_lookout)
+        monkeypatch.setattr(looking, "open_lookout", open_lookout)
         return CliRunner().invoke(main.app, ["record", NAME, *arguments], input=answer)
 
     return on

@@ -6,7 +6,7 @@ import pytest
 from builders import A, B, C, cluster, member, non_primary, pending, position, task, unseen, waiting
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Copy, Memory
+from galera_operator.core.remembered import Copy, Memory
 from galera_operator.core.renewal import renew_command, renewal_objection, renewed, unknown
 
 LOST = task(3, id="old", desired="shutdown", node="n9", node_is_down=True)

@@ -150,6 +150,25 @@ def test_the_service_is_read_with_its_version_size_and_grace():
     assert (seen.id, seen.version, seen.replicas, seen.update_state, seen.stop_grace) == ("svc-1", 40, 2, "updating", 120.0)
 
 
+def test_when_a_task_that_ended_is_made_anew_is_read():
+    assert found().service.restart_condition == "any"
+    for policy, condition in [
+        ({"Condition": "on-failure"}, "on-failure"),
+        ({"Condition": "none"}, "none"),
+        ({"Delay": 5}, "any"),
+    ]:
+        swarm, api = engine(service())
+        api.services["svc-1"]["Spec"]["TaskTemplate"]["RestartPolicy"] = policy
+        assert swarm.clusters()[0].service.restart_condition == condition
+
+
+def test_a_task_of_another_spec_than_the_service_s_is_outdated_but_for_where_it_may_run():
+    template = service()["Spec"]["TaskTemplate"]
+    specs = [template, template | {"ForceUpdate": 1}, template | {"Placement": {"Constraints": ["node.id!=x"]}}]
+    seen = found(tasks=[{"ID": f"t{n}", "Slot": n, "Spec": spec} for n, spec in enumerate(specs)])
+    assert [task.is_outdated for task in seen.tasks] == [False, True, False]
+
+
 def test_docker_s_own_grace_period_is_ten_seconds():
     swarm, api = engine(service())
     del api.services["svc-1"]["Spec"]["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"]

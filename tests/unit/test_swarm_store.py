@@ -6,7 +6,7 @@ import pytest
 from builders import A, B, decided, position, remembered
 
 from galera_operator.adapters.swarm_store import DAMAGED, LABEL, SwarmStore
-from galera_operator.core.model import Fork, Memory, Shrink
+from galera_operator.core.remembered import Fork, Memory, Restart, Shrink, WriterMove
 from galera_operator.ports import Conflict, Damaged, Record, Refused
 
 
@@ -219,6 +219,8 @@ DECIDED = remembered(
     fork=Fork(position(9, B), (4,)),
     given_up={3: B},
     rebound={2: "task2"},
+    move=WriterMove(2, "life1", "ann@desk", "2026-01-02T03:04:05+00:00"),
+    restart=Restart({1: "life1", 3: "life3"}, "ann@desk", "2026-01-02T03:04:05+00:00", alone=True),
 )
 
 
@@ -229,7 +231,8 @@ def test_a_persons_decision_reads_back_as_it_was_written(store, api):
 
 def test_what_is_empty_is_left_out_so_that_an_older_operator_reads_the_rest(store, api):
     store.create("shop_db", Record(0, "first", 1, remembered()))
-    assert not {"kept", "consent", "fork", "given_up", "rebound"} & json.loads(label_of(api)[LABEL]).keys()
+    later = {"kept", "consent", "fork", "given_up", "rebound", "move", "restart"}
+    assert not later & json.loads(label_of(api)[LABEL]).keys()
     assert json.loads(label_of(api)[LABEL]).keys() == good().keys()
 
 
@@ -244,6 +247,11 @@ def test_what_is_empty_is_left_out_so_that_an_older_operator_reads_the_rest(stor
         ({"consent": {"extra": 1}}, "consent.extra"),
         ({"fork": {"origin": f"{A}:x"}}, "is not a position"),
         ({"fork": {"accepted": None}}, "fork.accepted"),
+        ({"move": {"slot": 0}}, "move.slot"),
+        ({"restart": {"members": {}}}, "restart.members"),
+        ({"restart": {"members": {"0": "x"}}}, "restart.members"),
+        ({"restart": {"alone": "yes"}}, "restart.alone"),
+        ({"move": {"by": None}}, "move.by"),
         ({"given_up": {"3": "banana"}}, "given_up.3"),
     ],
     ids=str,

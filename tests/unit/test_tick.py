@@ -9,8 +9,9 @@ from fakes import InlinePool, MemoryStore
 from small_world import NAME, SmallWorld
 
 from galera_operator.core.agent_api import Grant
-from galera_operator.core.model import Listed, Memory
+from galera_operator.core.model import Listed
 from galera_operator.core.plan import Act, Hold, Page
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Conflict, Record, Refused, Unreachable
 from galera_operator.runtime.journal import MAX_BYTES, Journal
 from galera_operator.runtime.lease import Lease

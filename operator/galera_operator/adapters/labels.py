@@ -61,6 +61,9 @@ class Labels(BaseModel):
         description="`causal`: a read on any member waits for every commit before it (`wsrep_sync_wait`), in sessions opened "
         "from then on.",
     )
+    writer: Literal["one", "any"] = Field(
+        "one", description="`one` member takes the writes of port 3306; with `any`, every Synced one does."
+    )
     network: str = Field(
         "", description="The overlay network to reach members on, where the service is on several that the operator shares."
     )
@@ -75,6 +78,7 @@ _HINTS = {
     "pause": "true or false",
     "donor.serves": "true or false",
     "reads": "fast or causal",
+    "writer": "one or any",
 }
 
 
@@ -113,5 +117,6 @@ def wish_from(labels: Labels) -> Wish:
         join_parallel=labels.join_parallel,
         allow_donor=labels.donor_serves,
         causal_reads=labels.reads == "causal",
+        any_writer=labels.writer == "any",
         pause=labels.pause,
     )

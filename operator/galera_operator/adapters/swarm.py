@@ -91,13 +91,14 @@ class SwarmEngine:
             replicas=replicas,
             update_state=(raw.get("UpdateStatus") or {}).get("State", ""),
             stop_grace=container.get("StopGracePeriod", 10_000_000_000) / 1e9,
+            restart_condition=(spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") or "any",
         )
         wish = wish_from(labels) if isinstance(labels, Labels) else labels
         token, no_token = self._find_token(name, container)
         network, no_network = self._find_network(name, spec, labels, networks)
         fault = _misplaced(name, spec) or _not_replicated(name, spec) or no_token or no_network
         tasks = self._api.get("/tasks", filters=json.dumps({"service": [raw["ID"]]}))
-        return Cluster(service, fault or wish, tuple(_task(task, nodes, network) for task in tasks), token)
+        return Cluster(service, fault or wish, tuple(_task(task, nodes, network, spec["TaskTemplate"]) for task in tasks), token)
 
     def _find_token(self, name: str, container: Mapping[str, Any]) -> tuple[str, BadWish | None]:
         mounted = {secret.get("File", {}).get("Name") for secret in container.get("Secrets") or []}
@@ -206,7 +207,7 @@ def _host_name(node: Mapping[str, Any]) -> str:
     return str(node.get("Description", {}).get("Hostname", ""))
 
 
-def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Task:
+def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str, wished: Mapping[str, Any]) -> Task:
     addresses = [
         attachment["Addresses"][0].partition("/")[0]
         for attachment in raw.get("NetworksAttachments") or []
@@ -223,4 +224,13 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Tas
         address=addresses[0] if addresses else "",
         message=status.get("Err") or status.get("Message", ""),
         node_is_down=node.get("Status", {}).get("State") == "down",
+        is_outdated=_what_runs(raw.get("Spec", wished)) != _what_runs(wished),
     )
+
+
+def _what_runs(template: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task is made of, without where it may run: another placement alone replaces no task that still fits.
+
+    Source: swarmkit, manager/orchestrator/task.go, IsTaskDirty.
+    """
+    return {key: value for key, value in template.items() if key != "Placement"}

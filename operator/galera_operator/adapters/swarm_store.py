@@ -15,8 +15,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from galera_operator.adapters.swarm_api import EngineApi
-from galera_operator.core.model import Consent, Copy, Fork, Memory, Shrink
 from galera_operator.core.position import Position, PositionNotFound
+from galera_operator.core.remembered import Consent, Copy, Fork, Memory, Restart, Shrink, WriterMove
 from galera_operator.ports import Conflict, Damaged, Record, Refused
 
 PREFIX = "galera-operator."
@@ -63,6 +63,20 @@ class _Fork(_Strict):
     accepted: tuple[Slot, ...]
 
 
+class _WriterMove(_Strict):
+    slot: Slot
+    away_from: str
+    by: str
+    at: str
+
+
+class _Restart(_Strict):
+    members: dict[Slot, str] = Field(min_length=1)
+    by: str
+    at: str
+    alone: bool = False
+
+
 class _State(_Strict):
     schema_version: int = Field(ge=1, le=1)
     holder: str
@@ -77,6 +91,8 @@ class _State(_Strict):
     fork: _Fork | None = None
     given_up: dict[Slot, Uuid] = Field(default_factory=dict)
     rebound: dict[Slot, str] = Field(default_factory=dict)
+    move: _WriterMove | None = None
+    restart: _Restart | None = None
 
 
 class SwarmStore:
@@ -164,6 +180,8 @@ def _memory(state: _State) -> Memory:
         fork=Fork(Position.parse(fork.origin), fork.accepted) if fork else None,
         given_up=state.given_up,
         rebound=state.rebound,
+        move=WriterMove(**state.move.model_dump()) if state.move else None,
+        restart=Restart(**state.restart.model_dump()) if state.restart else None,
     )
 
 
@@ -190,5 +208,7 @@ def _json(record: Record) -> str:
         fork=_Fork(origin=str(memory.fork.origin), accepted=memory.fork.accepted) if memory.fork else None,
         given_up=dict(memory.given_up),
         rebound=dict(memory.rebound),
+        move=_WriterMove(**asdict(memory.move)) if memory.move else None,
+        restart=_Restart(**asdict(memory.restart)) if memory.restart else None,
     )
     return state.model_dump_json(exclude_defaults=True)

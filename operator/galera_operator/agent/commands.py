@@ -12,6 +12,7 @@ from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.agent.settings import is_address
 from galera_operator.agent.view import headline
 from galera_operator.core.agent_api import (
+    ANY_WRITER,
     Admission,
     Admit,
     AppointWriter,
@@ -65,6 +66,8 @@ def obey(member: Member, command: Command) -> None:
                 if member.stage is Stage.RUNNING:
                     member.begin_drain(command.seconds)
             case Stop():
+                if command.only_drained and member.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                    raise Refused(f"stage {member.stage}: only a drained member was to be stopped")
                 member.request_stop("the operator's /stop")
             case _:
                 raise Refused(f"{type(command).__name__} is not known to this version")
@@ -173,7 +176,7 @@ def _appoint(member: Member, command: AppointWriter) -> None:
     wsrep = member.wsrep
     if not command.writer:
         raise Refused("the writer's name is empty; expected a wsrep node name")
-    if wsrep is not None and wsrep.members and command.writer not in wsrep.members:
+    if wsrep is not None and wsrep.members and command.writer not in {*wsrep.members, ANY_WRITER}:
         raise Refused(f"{command.writer} is not in this member's component: {', '.join(wsrep.members)}")
     member.appoint(command.writer)
 

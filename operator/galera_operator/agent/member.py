@@ -18,7 +18,7 @@ from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, 
 from galera_operator.agent.settings import Settings
 from galera_operator.agent.view import View, headline
 from galera_operator.agent.wishes import Wishes
-from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
+from galera_operator.core.agent_api import ANY_WRITER, API_LEVEL, Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 from galera_operator.core.serving import Terms
 from galera_operator.core.wsrep_status import FlowCounters
@@ -201,7 +201,7 @@ class Member:
 
     @property
     def is_writer(self) -> bool:
-        return self.is_admitted and self._role.writer == self.settings.name
+        return self.is_admitted and self._role.writer in {self.settings.name, ANY_WRITER}
 
     @property
     def writer(self) -> str:
@@ -272,6 +272,7 @@ class Member:
                 data_bytes=self._data_bytes,
                 flow=self._flow.told(now),
                 terms=self._terms,
+                api_level=API_LEVEL,
             )
 
     # What commands change (see commands.py, which has checked them; called with the lock held) -----------------------

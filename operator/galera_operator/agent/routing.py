@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from galera_operator.core.agent_api import Wsrep
+from galera_operator.core.agent_api import ANY_WRITER, Wsrep
 from galera_operator.core.position import ZERO_UUID
 
 STALE_SECONDS = 2.0
@@ -63,6 +63,11 @@ def readiness(own: Seen, wsrep_age: float, others: Sequence[Seen], *, allow_dono
         return Answer(503, trouble)
     if own.draining:
         return Answer(404, "draining")
+    return _in_service(own, others, allow_donor=allow_donor)
+
+
+def _in_service(own: Seen, others: Sequence[Seen], *, allow_donor: bool) -> Answer:
+    """A donor is left alone for as long as another member serves."""
     assert own.wsrep is not None
     if own.wsrep.local_state == SYNCED or allow_donor:
         return Answer(200, own.wsrep.local_state_comment)
@@ -72,12 +77,17 @@ def readiness(own: Seen, wsrep_age: float, others: Sequence[Seen], *, allow_dono
 
 
 def writability(own: Seen, wsrep_age: float, others: Sequence[Seen], writer: str) -> Answer:
-    """May clients write here? A writer that becomes a donor stays the writer: moving it would cut more than the donating."""
+    """May clients write here? A writer that becomes a donor stays the writer: moving it would cut more than the donating.
+
+    Where every member takes writes, a donor does not.
+    """
     trouble = _trouble(own, wsrep_age, others)
     if trouble:
         return Answer(503, trouble)
     if own.draining:
         return Answer(404, "draining")
+    if writer == ANY_WRITER:
+        return _in_service(own, others, allow_donor=False)
     if writer != own.name:
         return Answer(404, f"the writer is {writer or 'not known'}")
     return Answer(200, "the writer")
@@ -88,7 +98,7 @@ def choose_writer(own: Seen, others: Sequence[Seen], *, settled: bool = True) ->
 
     1. The latest choice (the highest term; of two alike the lower name) that any agent knows, while that member is in the
        component and not known to be out of service: so an appointment spreads also from one agent to the others, and a
-       returning member follows instead of taking the role back.
+       returning member follows instead of taking the role back. That every member takes writes is such a choice, too.
     2. Else a new choice: the lowest member that serves, a Synced one before one that donates.
     No name: nobody serves, or this member is not in a Primary component and has no say.
 
@@ -170,6 +180,8 @@ def _component(own: Seen, others: Sequence[Seen]) -> list[Seen]:
 
 def _may_stay(name: str, own: Seen, component: Sequence[Seen]) -> bool:
     """Tell whether `name` may go on as the writer. The silence of its agent is not its death: the component tells that."""
+    if name == ANY_WRITER:
+        return True
     for one in (own, *component):
         if one.name == name:
             return _is_usable(one)

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 
 from galera_operator.cli.lookout import Lookout, View
 from galera_operator.core.consent import history_of, losses, objection, present_copy, replace_objection
-from galera_operator.core.model import Consent, Memory, Seat
+from galera_operator.core.model import Seat
 from galera_operator.core.phase import phase_of
+from galera_operator.core.remembered import Consent, Memory
 from galera_operator.ports import Conflict, Record
 
 TRIES = 5
@@ -84,8 +85,8 @@ def record_bootstrap(lookout: Lookout, view: View, slot: int, accepted: Collecti
     copy = present_copy(seat) if seat else None
     assert copy is not None, "bootstrap_prospect() has checked it"
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    consent = Consent(slot, copy, tuple(sorted(set(accepted))), str(uuid.uuid4()), _person(), now)
-    _write(lookout, view, lambda memory: replace(memory, consent=consent))
+    consent = Consent(slot, copy, tuple(sorted(set(accepted))), str(uuid.uuid4()), person(), now)
+    write_over(lookout, view.seen.service.name, lambda memory: replace(memory, consent=consent))
     return consent
 
 
@@ -109,12 +110,11 @@ def record_replace(lookout: Lookout, view: View, slot: int) -> None:
     seat = view.seen.seat(slot)
     history = history_of(seat) if seat else None
     assert history is not None, "replace_prospect() has checked it"
-    _write(lookout, view, lambda memory: replace(memory, given_up={**memory.given_up, slot: history}))
+    write_over(lookout, view.seen.service.name, lambda memory: replace(memory, given_up={**memory.given_up, slot: history}))
 
 
-def _write(lookout: Lookout, view: View, change: Callable[[Memory], Memory]) -> None:
-    """Write over whatever the operator has written since."""
-    name = view.seen.service.name
+def write_over(lookout: Lookout, name: str, change: Callable[[Memory], Memory]) -> None:
+    """Write a change over whatever the operator has written since. Raises `NotAllowed`, `Conflict`."""
     for _ in range(TRIES):
         stored = lookout.store.load(name)
         if stored is None:
@@ -131,7 +131,7 @@ def _unknown(seat: Seat) -> str:
     return f"a {seat.agent.directory} directory" if seat.agent else "nobody knows what"
 
 
-def _person() -> str:
+def person() -> str:
     """Who decides, as well as can be told: the user of the command, on which machine."""
     try:
         user = getpass.getuser()

@@ -16,8 +16,9 @@ from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
 from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.plan import Plan
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Damaged
 from galera_operator.runtime.observe import look
 from galera_operator.settings import Settings

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 
 from galera_operator import __version__, log
@@ -22,14 +19,17 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
-from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
+from galera_operator.cli.looking import looking
+from galera_operator.cli.lookout import Lookout
+from galera_operator.cli.member_commands import restart, writer
+from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.cli.present import as_json, as_table
 from galera_operator.cli.record_commands import as_recorded, renew_record, renewal_prospect
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
 from galera_operator.cli.sim_commands import app as sim
 from galera_operator.core.plan import Act, Page
-from galera_operator.ports import Conflict, Refused, Unreachable
+from galera_operator.ports import Refused, Unreachable
 from galera_operator.runtime.wiring import run_operator
 from galera_operator.settings import Settings
 
@@ -41,16 +41,8 @@ app = typer.Typer(
 )
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
-out = Console()
-
-Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def fail(reason: object, code: int) -> NoReturn:
-    """Say why on standard error and exit."""
-    print(f"galera-operator: {reason}", file=sys.stderr)
-    raise typer.Exit(code)
+app.command()(writer)
+app.command()(restart)
 
 
 @app.command()
@@ -235,18 +227,6 @@ def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
 def version() -> None:
     """Print the version."""
     print(__version__)
-
-
-@contextmanager
-def looking() -> Iterator[Lookout]:
-    """`open_lookout`, with what a person can do something about turned into one line and an exit code."""
-    try:
-        with open_lookout() as lookout:
-            yield lookout
-    except NotFound as error:
-        fail(error, 2)
-    except (Unreachable, Refused, Conflict) as error:
-        fail(error, 1)
 
 
 def _watch(lookout: Lookout, service: str | None) -> None:

@@ -10,12 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from galera_operator.cli.lookout import View
-from galera_operator.core.agent_api import Transfer
+from galera_operator.core.agent_api import ANY_WRITER, Transfer
 from galera_operator.core.binding import is_unlisted
 from galera_operator.core.flow import brake
 from galera_operator.core.model import NamesUnknown, Seat, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.rollout import progress
 from galera_operator.core.terms import grace_too_short
 from galera_operator.core.traffic import believed_writer
 from galera_operator.core.transfer import in_words, seconds_left
@@ -43,6 +44,7 @@ def as_json(view: View) -> dict[str, Any]:
         "condition": str(view.condition),
         "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
         "members": [_member_json(seat, view) for seat in seen.seats],
+        "rollout": progress(seen),
         "leaving": [task.slot for task in seen.leaving],
         "warnings": [word for word in (grace_too_short(seen),) if word],
         "slowed_by": slow.seat.slot if slow else None,
@@ -93,6 +95,9 @@ def as_table(view: View) -> RenderableType:
         )
         for node, seqno in sorted(view.kept.items())
     )
+    how_far = progress(seen)
+    if how_far and how_far not in plan.why:
+        lines.append(Text(how_far, style="dim"))
     if isinstance(plan, Page):
         lines += [Text(f"page {plan.name}: {plan.why}", style="red"), Text(f"to do: {plan.remedy}")]
     else:
@@ -110,8 +115,13 @@ def _traffic(seat: Seat, view: View) -> str:
     phase = phase_of(seat)
     if phase in {Phase.DRAINING, Phase.DRAINED, Phase.LEAVING}:
         return "no new"
+    return "write, read" if _is_writer(seat, view) else "read"
+
+
+def _is_writer(seat: Seat, view: View) -> bool:
     writer = believed_writer(view.seen)
-    return "write, read" if writer is not None and writer.slot == seat.slot else "read"
+    takes_all = seat.agent is not None and seat.agent.writer == ANY_WRITER
+    return takes_all or (writer is not None and writer.slot == seat.slot)
 
 
 def _transfer_json(transfer: Transfer) -> dict[str, Any]:
@@ -121,7 +131,6 @@ def _transfer_json(transfer: Transfer) -> dict[str, Any]:
 
 def _member_json(seat: Seat, view: View) -> dict[str, Any]:
     wsrep, agent = seat.wsrep, seat.agent
-    writer = believed_writer(view.seen)
     return {
         "slot": seat.slot,
         "node": seat.task.node,
@@ -130,7 +139,7 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "phase": str(phase_of(seat)),
         "admitted": seat.is_admitted,
         "listed": None if isinstance(view.seen.names, NamesUnknown) else seat.task.address in view.seen.names.addresses,
-        "writer": writer is not None and writer.slot == seat.slot,
+        "writer": _is_writer(seat, view),
         "traffic": _traffic(seat, view),
         "state": wsrep.local_state_comment if wsrep else None,
         "cluster_status": wsrep.cluster_status if wsrep else None,

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from galera_operator.cli.consent_commands import NotAllowed, known_copies
 from galera_operator.cli.lookout import Lookout, View
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.core.renewal import renewal_objection, renewed, unknown
 from galera_operator.ports import Record
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import NO_DATA, SILENCE, choices, is_diskless, present_copy
-from galera_operator.core.model import Memory, Service, Snapshot, Stopped
+from galera_operator.core.model import Service, Snapshot, Stopped
 from galera_operator.core.plan import SOON, Act, Hold, Page, Plan, Resize
+from galera_operator.core.remembered import Memory
 from galera_operator.core.scaling import restlessness, update_in_flight
 
 

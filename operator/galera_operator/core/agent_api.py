@@ -28,6 +28,13 @@ MONITOR_USER = "galera_monitor"
 """The operator's SQL account on every member: may log in and read status, nothing else."""
 
 
+API_LEVEL = 1
+"""What this version's agents understand. 1: an appointment of `ANY_WRITER`, and `Stop.only_drained`."""
+
+ANY_WRITER = "*"
+"""In place of the writer's name: every member that is Synced and in service takes writes."""
+
+
 WAITING_FOR_DONOR = "waiting for a donor"
 """The stage of a transfer in which nothing of the joiner's own data has been touched yet."""
 
@@ -145,7 +152,7 @@ class AgentStatus:
     transfer: Transfer | None
     admission: Admission
     writer: str
-    """The wsrep node name that this agent takes for the writer; empty while it knows none."""
+    """The wsrep node name that this agent takes for the writer; empty while it knows none; `ANY_WRITER`: every member."""
     sessions: int
     """Client sessions open now, without replication's, the agent's and the operator's."""
     in_flight: int
@@ -168,6 +175,8 @@ class AgentStatus:
     """None: not known, because the member has not been Synced for long enough, or its agent is of an older version."""
     terms: Terms | None = None
     """None: its agent is of an older version, and does not tell."""
+    api_level: int = 0
+    """What this agent understands that an older one would refuse; see `API_LEVEL`."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -258,7 +267,10 @@ class Admit(Command):
 
 @dataclass(frozen=True, slots=True)
 class AppointWriter(Command):
-    """``POST /appoint``: the wsrep node name of the one member that the write port routes to. Sent to every member."""
+    """``POST /appoint``: the wsrep node name of the one member that the write port routes to, or `ANY_WRITER`.
+
+    Sent to every member.
+    """
 
     writer: str
 
@@ -273,6 +285,9 @@ class Drain(Command):
 @dataclass(frozen=True, slots=True)
 class Stop(Command):
     """``POST /stop``: drain, shut mariadbd down cleanly and exit 143, as on SIGTERM."""
+
+    only_drained: bool = False
+    """The premise of a restart in order: refused by a member that serves again, because its drain was taken back since."""
 
 
 PATHS: Mapping[str, type[Command]] = {

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Memory, NamesUnknown, Seat, Snapshot
+from galera_operator.core.model import Live, NamesUnknown, Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, Hold, Page, Plan, RestartMember
+from galera_operator.core.remembered import Memory
 from galera_operator.core.scaling import obstacle
 
 PATIENCE = 30.0

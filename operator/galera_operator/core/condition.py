@@ -6,8 +6,9 @@ from enum import StrEnum
 
 from galera_operator.core.consent import is_superseded, present_copy
 from galera_operator.core.doubt import split_views
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Memory
 from galera_operator.core.scaling import restlessness
 
 

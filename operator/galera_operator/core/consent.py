@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Consent, Fork, Live, Memory, Seat, Snapshot, Stopped, Unseen
+from galera_operator.core.model import Live, Seat, Snapshot, Stopped, Unseen
 from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan, Recipient, StopMember
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.remembered import Consent, Fork, Memory
 
 SILENCE = 30.0
 """Seconds that a copy which does not answer is waited for before a person is called; it may come back by itself."""

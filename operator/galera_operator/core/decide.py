@@ -13,25 +13,26 @@ sentence is the log line and the status line.
 from __future__ import annotations
 
 from galera_operator.core.agent_api import AgentStatus, Stage
-from galera_operator.core.binding import lost_bindings, rebind
+from galera_operator.core.binding import rebind
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
 from galera_operator.core.flow import too_slow_to_grow
-from galera_operator.core.model import LiveSeat, Memory, Seat, Snapshot
-from galera_operator.core.plan import SOON, Act, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
+from galera_operator.core.model import LiveSeat, Seat, Snapshot
+from galera_operator.core.plan import SOON, Act, DrainMember, Hold, Invite, Page, Plan, Resize, Step
 from galera_operator.core.quorum import regain_primary, rejoin
-from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
+from galera_operator.core.remembered import Memory
+from galera_operator.core.restart import go_on_restarting, next_to_restart
+from galera_operator.core.rollout import stopped_rollout, stuck_update, under_way
+from galera_operator.core.scaling import DRAIN_SLACK, obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
 from galera_operator.core.terms import admission_step, retell
-from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
+from galera_operator.core.traffic import admission_obstacle
 from galera_operator.core.transfer import stuck_transfer
+from galera_operator.core.writer import finish_move, gives_way, lead
 
 DNS_PATIENCE = 3.0
 """Seconds a member may wait beside a Primary component before it is told the addresses: DNS had its chance."""
-
-DRAIN_SLACK = 5.0
-"""Seconds past its own limit after which a drain is not waited for any longer; SIGTERM drains once more."""
 
 
 def decide(seen: Snapshot, memory: Memory) -> Plan:
@@ -55,7 +56,7 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
     # What keeps the service up comes before what waits: neither one odd member nor a size under way holds up a new writer.
     return (
         let_in(seen, memory)
-        or lead(seen)
+        or lead(seen, memory, _next_to_leave(seen, memory))
         or retell(seen)
         or locked_out(seen)
         or one_way(seen)
@@ -64,10 +65,14 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
         or stuck_transfer(seen)
         or stuck_update(seen)
         or invite(seen, memory)
+        or stopped_rollout(seen)
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
         or resize(seen)
         or rebind(seen, memory)
+        or go_on_restarting(seen, memory)
+        or finish_move(seen, memory)
+        or under_way(seen)
         or Hold(_settled(seen))
     )
 
@@ -158,31 +163,17 @@ def _is_drained_for_nothing(seat: LiveSeat, seen: Snapshot, memory: Memory) -> b
     if shrink and shrink.task_id == seat.task.id and len(seen.seats) > shrink.to:
         return False  # the smaller size is written; Swarm has not taken it yet
     if seen.wanted >= seen.service.replicas:
-        return True
+        return seat.slot not in _next_to_leave(seen, memory)
     victims = _next_victims(seen)
     return bool(victims) and seat.slot not in victims
 
 
-def lead(seen: Snapshot) -> Plan | None:
-    """See to it that every member takes the same, able member for the writer; who is in no Primary component has no say."""
-    chosen = choose_writer(seen, avoid=(*_next_victims(seen), *(seat.slot for seat in lost_bindings(seen))))
-    if chosen is None:
-        return None
-    name = chosen.agent.name
-    others = tuple((seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.primaries if seat.agent.writer != name)
-    if not others:
-        return None
-    present = believed_writer(seen)
-    if present is None:
-        why = f"no member is the writer; {chosen.title} becomes it"
-    elif present.slot == chosen.slot:
-        why = f"{chosen.title} is the writer; not every member knows it"
-    elif may_write(present):
-        leaves = "is not found by DNS" if present in lost_bindings(seen) else "is about to leave"
-        why = f"the writer {present.title} {leaves}; {chosen.title} takes over before it is drained"
-    else:
-        why = f"the writer {present.title} cannot serve any more; {chosen.title} takes over"
-    return Act((Appoint(name, chosen.slot, others),), why)
+def _next_to_leave(seen: Snapshot, memory: Memory) -> tuple[int, ...]:
+    """The slot whose sessions are, or are about to be, ended on purpose: one at a time, a change of size before all else."""
+    if seen.wanted != seen.service.replicas:
+        return _next_victims(seen)
+    seat = next_to_restart(seen, memory) or gives_way(seen, memory)
+    return (seat.slot,) if seat else ()
 
 
 def invite(seen: Snapshot, memory: Memory) -> Plan | None:
@@ -204,19 +195,6 @@ def invite(seen: Snapshot, memory: Memory) -> Plan | None:
                 (step,), f"{seat.title} holds {agent.position}, which was given up or is in the present data: it joins anew"
             )
         return Act((step,), f"{seat.title} has waited {agent.since:.0f} s beside a Primary component without finding it by DNS")
-    return None
-
-
-def stuck_update(seen: Snapshot) -> Page | None:
-    """Page when a rollout waits for a task that no node can take: it never ends, and the size cannot change under it."""
-    rollout = update_in_flight(seen.service)
-    for seat in seen.seats:
-        if rollout and seat.task.never_placed and seat.task.state == "pending" and seat.task.message:
-            return Page(
-                "update-stuck",
-                f"{rollout}, and it waits for {seat.title}, which no node can take: {seat.task.message}",
-                f"Give it a node, or fewer members: docker service scale {seen.service.name}={len(seen.seats) - 1}",
-            )
     return None
 
 

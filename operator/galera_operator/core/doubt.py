@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import may_replace, replace_command
-from galera_operator.core.model import LiveSeat, Memory, Silence, Snapshot, Unseen
+from galera_operator.core.model import LiveSeat, Silence, Snapshot, Unseen
 from galera_operator.core.plan import Page
 from galera_operator.core.position import ZERO_UUID, Directory
+from galera_operator.core.remembered import Memory
 from galera_operator.core.renewal import renew_command
 
 VIEW_PATIENCE = 2.0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from galera_operator.core.accounting import wait_for_copies
 from galera_operator.core.consent import choices, is_superseded, recipients
-from galera_operator.core.model import Memory, Seat, Snapshot
+from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.remembered import Memory
 
 
 def elect(snapshot: Snapshot, memory: Memory) -> Plan:

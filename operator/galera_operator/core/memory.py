@@ -7,9 +7,12 @@ from dataclasses import replace
 
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.consent import is_superseded, present_copy
-from galera_operator.core.model import Copy, Fork, Listed, Live, Memory, Shrink, Snapshot
+from galera_operator.core.model import Listed, Live, Snapshot
 from galera_operator.core.plan import Act, Plan, Resize, RestartMember
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.remembered import Copy, Fork, Memory, Shrink
+from galera_operator.core.restart import restart_after
+from galera_operator.core.writer import move_after
 
 
 def remember(memory: Memory, snapshot: Snapshot) -> Memory:
@@ -45,6 +48,8 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         kept={node: seqno for node, seqno in kept.items() if node not in lived_on},
         given_up={slot: history for slot, history in memory.given_up.items() if slot not in serving},
         rebound={slot: task for slot, task in memory.rebound.items() if not _is_listed(slot, snapshot)},
+        move=move_after(memory.move, snapshot),
+        restart=restart_after(memory.restart, snapshot),
     )
 
 
@@ -93,9 +98,15 @@ def intend(memory: Memory, plan: Plan) -> Memory:
             if isinstance(step, Resize) and step.victim:
                 slot, task_id = step.victim
                 return replace(memory, shrink=Shrink(step.after, slot, task_id))
-            if isinstance(step, RestartMember):
+            if isinstance(step, RestartMember) and not _asked_for(step, memory):
                 return replace(memory, rebound={**memory.rebound, step.slot: step.task_id})
     return memory
+
+
+def _asked_for(step: RestartMember, memory: Memory) -> bool:
+    """True when a person asked for this restart, so it is not to bring back a lost binding."""
+    restart = memory.restart
+    return restart is not None and restart.members.get(step.slot) == step.incarnation
 
 
 def shrink_is_done(shrink: Shrink, snapshot: Snapshot) -> bool:
@@ -122,6 +133,8 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
         or old.fork != new.fork
         or old.given_up != new.given_up
         or old.rebound != new.rebound
+        or old.move != new.move
+        or old.restart != new.restart
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 

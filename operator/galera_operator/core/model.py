@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import TypeGuard
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
-from galera_operator.core.position import Position
 from galera_operator.core.spec import BadWish, Wish
 
 
@@ -67,6 +66,8 @@ class Task:
     """Swarm's own words about the state, e.g. why no node is suitable."""
     node_is_down: bool = False
     """Swarm has lost its node: the state is the last one heard of, for up to a day."""
+    is_outdated: bool = False
+    """It was made from an earlier version of the service's spec: a rollout under way will replace it."""
 
     @property
     def never_placed(self) -> bool:
@@ -169,6 +170,8 @@ class Service:
     """Swarm's UpdateStatus: updating, paused, rollback_started, rollback_paused, completed, ... or empty."""
     stop_grace: float = 10.0
     """Seconds between SIGTERM and SIGKILL."""
+    restart_condition: str = "any"
+    """Swarm's word for when a task that has ended is made anew: any, on-failure, none."""
 
 
 @dataclass(frozen=True)
@@ -229,83 +232,3 @@ class Snapshot:
     def named(self, name: str) -> Seat | None:
         """The seat whose agent goes by this wsrep node name."""
         return next((seat for seat in self.seats if seat.agent and seat.agent.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """What the operator last knew of the data in one slot."""
-
-    node_id: str
-    seqno: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shrink:
-    """A scale-down that was written and is not yet seen finished."""
-
-    to: int
-    slot: int
-    task_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """A person's decision to go on from one copy, recorded before it is carried out.
-
-    Attributes:
-        slot: the copy to go on from.
-        position: where that copy was when the person decided: the premise.
-        accepted: slots whose data is given up where it is newer or of another history.
-        history: the state UUID under which the cluster goes on.
-        by: who, as well as the command could tell.
-        at: when, ISO 8601.
-    """
-
-    slot: int
-    position: Position
-    accepted: tuple[int, ...]
-    history: str
-    by: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """Where the present history left the one before it, by a person's consent.
-
-    A copy at `origin.uuid` up to `origin.seqno` is contained in the present data; `accepted` are the slots whose data was
-    given up.
-    """
-
-    origin: Position
-    accepted: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What must outlive the operator; kept in the state store, never in the user's service.
-
-    Attributes:
-        uuid: the cluster's state UUID; empty before the first member was Synced.
-        ledger: per slot, the node its data lies on and the highest seqno seen there. Slots that left in order are not in it.
-        shrink: the scale-down in progress.
-        kept: node ids where a member that left in order may have kept its volume, and how far its data was seen to go.
-        consent: a person's decision that is not carried out yet.
-        fork: where the present history began, if a person's decision began it.
-        given_up: slot to state UUID of a copy that a person gave up: a full transfer may replace it.
-        rebound: slot to the task that was restarted because Swarm's DNS had lost it, until the slot is listed.
-    """
-
-    uuid: str = ""
-    ledger: Mapping[int, Copy] = field(default_factory=dict)
-    shrink: Shrink | None = None
-    kept: Mapping[str, int] = field(default_factory=dict)
-    consent: Consent | None = None
-    fork: Fork | None = None
-    given_up: Mapping[int, str] = field(default_factory=dict)
-    rebound: Mapping[int, str] = field(default_factory=dict)
-
-    @property
-    def highest_seqno(self) -> int:
-        """The newest write-set that any member was seen to hold, also one that left; -1 when nothing was recorded."""
-        return max([*(copy.seqno for copy in self.ledger.values()), *self.kept.values()], default=-1)

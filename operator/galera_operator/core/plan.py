@@ -103,14 +103,18 @@ class AdmitMember:
 
 @dataclass(frozen=True, slots=True)
 class Appoint:
-    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise."""
+    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise.
+
+    With `ANY_WRITER` and slot 0: that every member is one.
+    """
 
     writer: str
     slot: int
     to: tuple[Recipient, ...]
 
     def __str__(self) -> str:
-        return f"appoint slot {self.slot} the writer (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
+        whom = f"appoint slot {self.slot} the writer" if self.slot else "let every member take writes"
+        return f"{whom} (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +132,16 @@ class DrainMember:
 
 @dataclass(frozen=True, slots=True)
 class RestartMember:
-    """Drain a member that serves and end its task; Swarm makes a new one in its slot. `task_id`: the one that ends."""
+    """Drain a member that serves and end its task; Swarm makes a new one in its slot.
+
+    `task_id`: the one that ends. `only_drained`: it is drained already, and not to be stopped where that was taken back since.
+    """
 
     slot: int
     address: str
     incarnation: str
     task_id: str
+    only_drained: bool = False
 
     def __str__(self) -> str:
         return f"restart slot {self.slot}"

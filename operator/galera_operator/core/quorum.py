@@ -5,9 +5,10 @@ from __future__ import annotations
 from galera_operator.core.accounting import wait_for_copies
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import choices, is_superseded, present_copy, recipients
-from galera_operator.core.model import Memory, Seat, Snapshot
+from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import LATER, SOON, Act, FormPrimary, Hold, Page, Plan, StopMember
 from galera_operator.core.position import ZERO_UUID, Position
+from galera_operator.core.remembered import Memory
 
 REUNION = 10.0
 """Seconds in which the members of one view find each other again by themselves, once the network lets them."""

@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 from galera_operator.core.consent import present_copy
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Copy, Memory, Snapshot
+from galera_operator.core.model import Snapshot
+from galera_operator.core.remembered import Copy, Memory
 from galera_operator.core.scaling import restlessness
 
 

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import LiveSeat, Memory, Seat, Snapshot, is_live
+from galera_operator.core.model import LiveSeat, Seat, Snapshot, is_live
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.remembered import Memory
 
 _SERVES = {Stage.RUNNING}
 _HOLDS_DATA = {2, 3, 4}
@@ -42,7 +43,7 @@ def may_write(seat: Seat) -> bool:
 
     A donor is accepted: with one member, the donor of the second is the only one there is.
     """
-    if not is_live(seat) or not seat.is_admitted or seat.agent.stage not in _SERVES:
+    if not is_live(seat) or not seat.is_admitted or seat.agent.leaving or seat.agent.stage not in _SERVES:
         return False
     return seat.wsrep.is_primary and seat.wsrep.ready and seat.wsrep.local_state in _HOLDS_DATA
 
@@ -61,12 +62,16 @@ def choose_writer(snapshot: Snapshot, avoid: Collection[int] = ()) -> LiveSeat |
     """The member that should be the writer: the present one for as long as it can, else the lowest idle slot.
 
     Args:
-        avoid: slots that are about to leave.
+        avoid: slots that are about to leave. Still better than a donor: nobody leaves before that one is Synced again.
 
     Returns:
         None when nobody can.
     """
-    able = [seat for seat in snapshot.live if may_write(seat) and seat.slot not in avoid]
+    able = [seat for seat in snapshot.live if may_write(seat)]
     present = believed_writer(snapshot)
-    goes_on = next((seat for seat in able if seat is present), None)
-    return goes_on or min(able, key=lambda seat: (not seat.wsrep.is_synced, seat.slot), default=None)
+    goes_on = next((seat for seat in able if seat is present and seat.slot not in avoid), None)
+
+    def rank(seat: LiveSeat) -> tuple[bool, bool, bool, int]:
+        return not seat.wsrep.is_synced, seat.slot in avoid, seat is not present, seat.slot
+
+    return goes_on or min(able, key=rank, default=None)

@@ -6,8 +6,8 @@ plan is a bug, is not carried out, and pages.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Consent, Fork, Live, Memory, Seat, Snapshot, Stopped, Unseen
+from galera_operator.core.agent_api import ANY_WRITER, Stage
+from galera_operator.core.model import Live, Seat, Snapshot, Stopped, Unseen
 from galera_operator.core.plan import (
     Act,
     AdmitMember,
@@ -24,6 +24,7 @@ from galera_operator.core.plan import (
     StopMember,
 )
 from galera_operator.core.position import ZERO_UUID, Position
+from galera_operator.core.remembered import Consent, Fork, Memory
 
 
 def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, ...]:
@@ -51,11 +52,11 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
         case AdmitMember():
             return _traffic(step.slot, {4}, seen, memory)
         case Appoint():
-            return _traffic(step.slot, {2, 3, 4}, seen, memory) + _never_admitted(step.slot, seen)
+            return _appoint(step, seen, memory)
         case DrainMember():
-            return _leaving(step.slot, seen)
+            return [] if _is_lone_restart(step.slot, seen, memory) else _leaving(step.slot, seen)
         case RestartMember():
-            return _restart(step, seen)
+            return _restart(step, seen, memory)
         case Resize():
             return _resize(step, seen)
 
@@ -237,22 +238,42 @@ def _traffic(slot: int, states: set[int], seen: Snapshot, memory: Memory) -> lis
     return []
 
 
+def _appoint(step: Appoint, seen: Snapshot, memory: Memory) -> list[str]:
+    if step.writer == ANY_WRITER:
+        return [] if seen.settings.any_writer else ["every member a writer, which no label asks for"]
+    broken = _traffic(step.slot, {2, 3, 4}, seen, memory) + _never_admitted(step.slot, seen)
+    seat = seen.seat(step.slot)
+    if seat is None or not isinstance(seat.member, Live):
+        return broken
+    if seat.member.agent.leaving or seat.member.agent.stage is not Stage.RUNNING:
+        broken.append(f"slot {step.slot} the writer, which is {seat.member.agent.stage}")
+    has_the_role = any(one.agent and one.agent.writer == step.writer for one in seen.seats)
+    if seat.member.wsrep.local_state != 4 and not has_the_role:
+        state = seat.member.wsrep.local_state_comment
+        broken += [f"slot {step.slot} the writer, which is {state}, although slot {one} is Synced" for one in _serving(seen)]
+    return broken
+
+
 def _never_admitted(slot: int, seen: Snapshot) -> list[str]:
     seat = seen.seat(slot)
     return [] if seat and seat.is_admitted else [f"slot {slot} the writer, which nobody has let in"]
 
 
-def _leaving(slot: int, seen: Snapshot) -> list[str]:
-    staying = [
-        seat
+def _serving(seen: Snapshot) -> list[int]:
+    """The slots whose members are Synced, let in, and not on their way out."""
+    return [
+        seat.slot
         for seat in seen.seats
-        if seat.slot != slot
-        and isinstance(seat.member, Live)
+        if isinstance(seat.member, Live)
         and seat.member.wsrep.local_state == 4
         and seat.member.wsrep.is_primary
         and seat.member.agent.stage is Stage.RUNNING
         and seat.is_admitted
     ]
+
+
+def _leaving(slot: int, seen: Snapshot) -> list[str]:
+    staying = [other for other in _serving(seen) if other != slot]
     broken = [] if staying else [f"slot {slot} is the last Synced member that serves"]
     others = [seat for seat in seen.seats if seat.slot != slot and (seat.task.node_id or not isinstance(seat.member, Unseen))]
     if len(staying) < len(others):
@@ -265,13 +286,28 @@ def _leaving(slot: int, seen: Snapshot) -> list[str]:
     return broken
 
 
-def _restart(step: RestartMember, seen: Snapshot) -> list[str]:
-    broken = _leaving(step.slot, seen)
-    if len(seen.seats) != seen.service.replicas or seen.leaving:
+def _restart(step: RestartMember, seen: Snapshot, memory: Memory) -> list[str]:
+    lone = _is_lone_restart(step.slot, seen, memory)
+    broken = [] if lone else _leaving(step.slot, seen)
+    seat = seen.seat(step.slot)
+    if seat is None or not seat.agent or (seat.agent.incarnation, seat.task.id) != (step.incarnation, step.task_id):
+        return [*broken, f"slot {step.slot} restarted in another life than was seen"]
+    if len(seen.seats) != seen.service.replicas or seen.leaving or memory.shrink:
         broken.append(f"slot {step.slot} restarted while Swarm still makes or ends tasks")
     if seen.service.update_state in {"updating", "paused", "rollback_started", "rollback_paused"}:
         broken.append(f"slot {step.slot} restarted while a service update is in flight")
+    if not lone and any(other.agent and other.agent.writer == seat.agent.name for other in seen.seats):
+        broken.append(f"slot {step.slot} restarted while it is still taken for the writer")
     return broken
+
+
+def _is_lone_restart(slot: int, seen: Snapshot, memory: Memory) -> bool:
+    """The outage that a person asked for by name: an only member, in the very life that was there then."""
+    restart = memory.restart
+    if restart is None or not restart.alone or len(seen.seats) != 1 or seen.service.replicas != 1:
+        return False
+    agent = seen.seats[0].agent
+    return agent is not None and not agent.transfer and restart.members.get(slot) == agent.incarnation
 
 
 def _resize(step: Resize, seen: Snapshot) -> list[str]:

@@ -53,8 +53,10 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
         case FormPrimary():
             _fence(step.fence, members, token, epoch)
             members.send(step.address, token, AgentFormPrimary(epoch, step.incarnation, step.position))
-        case StopMember() | RestartMember():
+        case StopMember():
             members.send(step.address, token, Stop(epoch, step.incarnation))
+        case RestartMember():
+            members.send(step.address, token, Stop(epoch, step.incarnation, step.only_drained))
         case Invite():
             grant = Grant(epoch, step.incarnation, step.address, step.position, step.peers, replaces=step.replaces)
             members.send(step.address, token, grant)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from galera_operator.core.memory import differs_in_kind
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Conflict, Record, Store
 
 

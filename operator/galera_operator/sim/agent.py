@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from galera_operator.agent.member import DOUBT_SECONDS, PEER_LAG, SETTLE_SECONDS
 from galera_operator.agent.peers import Component, Heard, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
-from galera_operator.core.agent_api import Admission, AgentStatus, Command, Stage, Transfer, Wsrep
+from galera_operator.core.agent_api import API_LEVEL, Admission, AgentStatus, Command, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 from galera_operator.core.serving import Terms
 from galera_operator.sim.component import Server
@@ -347,6 +347,7 @@ class Container:
             now - self.server.view_at if self.server else 0.0,
             bool(self.wish_stop), 400_000_000 if self.found.directory is Directory.USABLE else 0,
             terms=self.terms,
+            api_level=API_LEVEL,
         )  # fmt: skip
 
     def transfer(self, now: float) -> Transfer | None:

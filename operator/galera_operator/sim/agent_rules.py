@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from galera_operator.agent.peers import primary_at
 from galera_operator.core.agent_api import (
+    ANY_WRITER,
     Admission,
     Admit,
     AppointWriter,
@@ -50,6 +51,8 @@ def obey(container: Container, command: Command, now: float) -> None:
                 container.wish_drain, container.wish_undrain = command.seconds, False
                 container.enter(Stage.DRAINING, now)
         case Stop():
+            if command.only_drained and container.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                raise Refused(f"stage {container.stage}: only a drained member was to be stopped")
             container.wish_stop = container.wish_stop or "the operator's /stop"
         case _:
             raise Refused(f"{type(command).__name__} is not known to this version")
@@ -132,6 +135,6 @@ def _appoint(container: Container, command: AppointWriter, now: float) -> None:
     wsrep = container.wsrep(now)
     if not command.writer:
         raise Refused("the writer's name is empty; expected a wsrep node name")
-    if wsrep is not None and wsrep.members and command.writer not in wsrep.members:
+    if wsrep is not None and wsrep.members and command.writer not in {*wsrep.members, ANY_WRITER}:
         raise Refused(f"{command.writer} is not in this member's component: {', '.join(wsrep.members)}")
     container.appoint(command.writer, now)

@@ -158,6 +158,8 @@ def repair(world: World) -> None:
         perform(world, Action("unpause"))
     if world.swarm.wish.replicas is None and not 0 < world.swarm.replicas <= len(world.swarm.nodes):
         perform(world, Action("wish", ("1",)))  # what nobody can fulfil is no wish
+    if world.swarm.wish.replicas is not None and world.swarm.wish.replicas > len(world.swarm.nodes):
+        perform(world, Action("wish", (str(len(world.swarm.nodes)),)))
     for operator in world.operators.values():
         operator.disarm()
     deliver(world)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from galera_operator.core.agent_api import Command, FormPrimary, Grant, Stop
+from galera_operator.core.agent_api import Command, FormPrimary, Grant, Stage, Stop
 from galera_operator.core.plan import Act, Page, Plan
 from galera_operator.sim.agent import Container
 from galera_operator.sim.component import Component, Server
@@ -44,6 +44,8 @@ class Truth:
         self.by_hand = False
         """Somebody bootstrapped past the operator: two histories may live, and nobody can tell their rows apart."""
         self.unrecoverable: list[tuple[Branch, int]] = []
+        self.restarting: set[str] = set()
+        """Incarnations that an operator has told to stop, as a person wished: the command may arrive when that is given up."""
 
     def watch(self) -> None:
         """Hang onto the places where data can be lost."""
@@ -147,8 +149,36 @@ class Truth:
             others = [one for one in self._world.galera.servers if one is not server and one.component is server.component]
             if not any(one.is_synced for one in others):
                 self.broke(f"{container.name} was restarted for its binding although it is the last Synced member")
-        elif (container.slot, server.component.uuid) not in self.given_up:
+            return
+        record = self._world.store.records.get(self._world.swarm.name)
+        asked = record.memory.restart if record else None
+        if (container.slot, server.component.uuid) in self.given_up or container.incarnation in self.restarting:
+            return
+        if asked is None or asked.members.get(container.slot) != container.incarnation:
             self.broke(f"{container.name} was stopped by an operator although it is Synced in a Primary component")
+
+    def restarts(self, operator: Operator, address: str, command: Command) -> None:
+        """An operator is about to stop a member for a restart. Only judged on what it has seen just now."""
+        world = self._world
+        container = world.at(address)
+        if not isinstance(command, Stop) or container is None or command.incarnation != container.incarnation:
+            return
+        server = container.server
+        if server is None or not server.is_synced or (container.slot, container.volume.uuid) in self.given_up:
+            return
+        self.restarting.add(container.incarnation)
+        if operator.looked_at != world.now or not command.only_drained:
+            return
+        if world.swarm.update_state == "updating":
+            self.broke(f"an operator restarts {container.name} during a rollout")
+        there = [other for other in world.containers if other.alive and other.node not in world.swarm.down]
+        others = [other for other in there if other is not container]
+        served_by_others = any(_serves(other) and other.is_admitted for other in others)
+        if _serves(container) and not served_by_others and len(world.swarm.tasks) > 1:
+            self.broke(f"an operator restarts {container.name}, the last Synced member")
+        for other in others:
+            if other.stage in {Stage.DRAINING, Stage.DRAINED, Stage.STOPPING, Stage.JOINING} and not other.frozen:
+                self.broke(f"an operator restarts {container.name} while {other.name} is {other.stage}")
 
     def resizes(self, operator: Operator, version: int, replicas: int) -> None:
         """An operator is about to write the size. Only judged when Swarm will take it."""

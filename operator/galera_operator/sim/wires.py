@@ -157,9 +157,11 @@ class Wires(Ports):
     def send(self, address: str, token: str, command: Command) -> None:
         operator = self._operator
         if operator.hold_commands:
+            self._world.truth.restarts(operator, address, command)
             operator.hold_commands -= 1
             self._world.held.append((address, command))
             raise Unreachable(f"no answer from {address}")
+        self._world.truth.restarts(operator, address, command)
         self._write(lambda: Ports.send(self, address, token, command))
 
     def load(self, cluster: str) -> Record | None:
