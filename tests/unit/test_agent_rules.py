@@ -294,6 +294,12 @@ def test_a_stop_that_is_meant_for_a_drained_member_is_refused_by_every_other_one
     assert bool(member.wishes.stop) is (stage in {Stage.DRAINING, Stage.DRAINED})
 
 
+def test_any_other_stop_is_for_a_member_in_every_stage(member):
+    member.enter(Stage.RUNNING, "Synced")
+    obey(member, Stop(5, member.settings.incarnation))
+    assert member.wishes.stop
+
+
 def test_a_writer_that_has_to_join_again_is_replaced():
     role = Role("db.1", 5)
     assert choose_writer(one(2, role=role), [one(1, role=role)]).writer == "db.1"

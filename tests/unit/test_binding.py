@@ -13,6 +13,7 @@ from galera_operator.core.decide import decide
 from galera_operator.core.memory import differs_in_kind, intend, remember
 from galera_operator.core.model import Listed, NamesUnknown
 from galera_operator.core.plan import Act, Appoint, Hold, Page, RestartMember
+from galera_operator.core.remembered import Restart
 from galera_operator.core.veto import broken_invariants
 
 LONG = PATIENCE + 1
@@ -185,6 +186,12 @@ def test_the_restart_is_remembered_until_the_slot_is_listed():
     assert remember(memory, replace(cluster(member(1), member(2)), names=listed(1, 2))).rebound == {}
     between_two_tasks = replace(cluster(member(1), member(2), replicas=3), names=listed(1, 2))
     assert remember(memory, between_two_tasks).rebound == {3: "task3"}
+
+
+def test_a_restart_that_a_person_asked_for_is_not_taken_for_one_that_brings_back_a_binding():
+    plan = Act((RESTART_3,), "because")
+    for members, rebound in (({3: "life3"}, {}), ({3: "life before"}, {3: "task3"}), ({2: "life2"}, {3: "task3"})):
+        assert intend(remembered(restart=Restart(members, "ann@desk", "now")), plan).rebound == rebound
 
 
 def test_a_restart_whose_command_was_lost_is_asked_for_again():

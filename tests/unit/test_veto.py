@@ -212,8 +212,9 @@ def test_no_writer_of_another_history():
         (member(2, leaving=True), "slot 2 the writer, which is running"),
         (member(2, local_state=2), "slot 2 the writer, which is Donor/Desynced, although slot 1 is Synced"),
         (member(2, local_state=3), "slot 2 the writer, which is Joined, although slot 1 is Synced"),
+        (waiting(2), "slot 2, which was not seen alive"),
     ],
-    ids=["draining", "drained", "leaving", "donor", "Joined"],
+    ids=["draining", "drained", "leaving", "donor", "Joined", "waiting"],
 )
 def test_the_role_is_not_moved_onto_a_member_that_drains_or_donates(second, told):
     assert told in broken(appoint(2), seen=cluster(member(1), second, member(3)))
@@ -221,6 +222,9 @@ def test_the_role_is_not_moved_onto_a_member_that_drains_or_donates(second, told
 
 def test_a_writer_that_becomes_a_donor_keeps_the_role_also_where_not_everybody_knows_it_yet():
     assert broken(appoint(1), seen=cluster(member(1, local_state=2), member(2, writer=""), member(3))) == ""
+    assert "Donor/Desynced" in broken(
+        appoint(1), seen=cluster(member(1, local_state=2, writer=""), member(2, writer=""), unseen(3))
+    )
 
 
 def test_a_donor_gets_the_role_where_nobody_else_serves():
@@ -291,6 +295,7 @@ def test_never_two_members_at_once():
         (restart(3, incarnation="another"), three_calm(), remembered(), "in another life than was seen"),
         (restart(3, task_id="another"), three_calm(), remembered(), "in another life than was seen"),
         (restart(4), three_calm(), remembered(), "in another life than was seen"),
+        (restart(3), cluster(member(1), member(2), unseen(3)), remembered(), "in another life than was seen"),
         (restart(3), three_calm(replicas=4), remembered(), "while Swarm still makes or ends tasks"),
         (restart(3), three_calm(leaving=(task(2, id="old"),)), remembered(), "while Swarm still makes or ends tasks"),
         (restart(3), three_calm(), remembered(shrink=Shrink(3, 4, "task4")), "while Swarm still makes or ends tasks"),
@@ -318,6 +323,8 @@ def test_an_only_member_is_restarted_where_a_person_asked_for_that_outage_of_thi
     )
     assert "last Synced" in broken(step, seen=cluster(member(1), replicas=2), memory=asked)
     assert "last Synced" in broken(step, seen=cluster(member(1), waiting(2)), memory=asked)
+    assert "last Synced" in broken(step, seen=cluster(member(1), waiting(2), replicas=1), memory=asked)
+    assert "last Synced" in broken(step, seen=cluster(unseen(1)), memory=asked)
     assert "last Synced" in broken(step, seen=cluster(member(1, transfer=DONOR)), memory=asked)
 
 

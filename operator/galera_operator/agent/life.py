@@ -9,7 +9,6 @@ import time
 
 from galera_operator.agent import bootstrap_mark, database, disk, options, recovery
 from galera_operator.agent.configuration import configure
-from galera_operator.agent.donors import Donors
 from galera_operator.agent.drain import Drain
 from galera_operator.agent.forming import Forming
 from galera_operator.agent.leaving import Departure
@@ -57,7 +56,6 @@ class Life:
         self._forming = Forming(member, self._client)
         self._departure = Departure(member)
         self._reads = Reads(member, self._client)
-        self._donors = Donors(member, self._client)
 
     def run(self) -> int:
         try:
@@ -188,7 +186,6 @@ class Life:
                     drain = self._drain(drain)
                     self._forming.turn()
                     self._reads.turn()
-                    self._donors.turn()
                     if drain is None and self._member.is_writer and not self._accounts_seen:
                         self._ensure_accounts()
                     if member.wishes.stop and drain is not None and drain.is_finished and self._departure.may_begin():

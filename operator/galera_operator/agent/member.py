@@ -204,11 +204,6 @@ class Member:
         return self.is_admitted and self._role.writer in {self.settings.name, ANY_WRITER}
 
     @property
-    def writer(self) -> str:
-        """The wsrep node name of the writer as this member knows it; empty: none is known."""
-        return self._role.writer
-
-    @property
     def is_alive(self) -> bool:
         """Mariadbd was not seen to end; Life ends the agent when it does."""
         return self._stage in SERVER_STAGES or self._stage is Stage.STOPPING

@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 
 from galera_operator.agent.member import Member
-from galera_operator.agent.sql import Client
-from galera_operator.agent.variable import Variable
+from galera_operator.agent.sql import Client, SqlError
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +23,8 @@ class Reads:
 
     def __init__(self, member: Member, client: Client) -> None:
         self._member = member
-        self._variable = Variable(client, "wsrep_sync_wait")
+        self._client = client
+        self._trouble = ""
         self._before: int | None = None
         """The value to go back to; None: it is in force."""
 
@@ -33,12 +33,24 @@ class Reads:
         causal = self._member.terms.causal_reads
         if causal == (self._before is not None):
             return
-        found = self._variable.read() if causal else None
-        if causal and found is None:
+        found = self._ask("SELECT @@GLOBAL.wsrep_sync_wait") if causal else None
+        if causal and not found:
             return
-        before = None if found is None else int(found)
+        before = int(found[0][0]) if found else None
         value = self._before if before is None else before | BEFORE_READ
-        if self._variable.set(str(value)):
+        if self._ask(f"SET GLOBAL wsrep_sync_wait={value}") is not None:
             self._before = before
             self._member.reads_are(causal=causal)
             log.info("sessions opened from now on read %s", "causally" if causal else "what their member has applied")
+
+    def _ask(self, sql: str) -> list[list[str]] | None:
+        """The rows; None: no answer, which is complained about once."""
+        try:
+            rows = self._client.query(sql)
+        except SqlError as error:
+            if str(error) != self._trouble:
+                self._trouble = str(error)
+                log.warning("wsrep_sync_wait is not as it should be: %s", error)
+            return None
+        self._trouble = ""
+        return rows

@@ -170,8 +170,10 @@ def _is_drained_for_nothing(seat: LiveSeat, seen: Snapshot, memory: Memory) -> b
 
 def _next_to_leave(seen: Snapshot, memory: Memory) -> tuple[int, ...]:
     """The slot whose sessions are, or are about to be, ended on purpose: one at a time, a change of size before all else."""
-    if seen.wanted != seen.service.replicas:
+    if seen.wanted < seen.service.replicas:
         return _next_victims(seen)
+    if seen.wanted > seen.service.replicas:
+        return ()
     seat = next_to_restart(seen, memory) or gives_way(seen, memory)
     return (seat.slot,) if seat else ()
 
@@ -262,9 +264,7 @@ def _resize_down(seen: Snapshot, victim: Seat) -> Resize:
 
 
 def _next_victims(seen: Snapshot) -> tuple[int, ...]:
-    """The slot that the next scale-down step would take; empty when the size is not to shrink."""
-    if seen.wanted >= seen.service.replicas:
-        return ()
+    """The slot that the next scale-down step would take; empty where Swarm's choice cannot be told."""
     victims = predicted_victims([seat.task for seat in seen.seats], seen.service.replicas - 1)
     return (victims[0].slot,) if len(victims) == 1 else ()
 
