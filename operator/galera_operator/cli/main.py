@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console, Group
@@ -22,6 +21,8 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
+from galera_operator.cli.doctor_commands import doctor
+from galera_operator.cli.failing import fail
 from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
 from galera_operator.cli.present import as_json, as_table
 from galera_operator.cli.sandbox_commands import app as sandbox
@@ -40,16 +41,11 @@ app = typer.Typer(
 )
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
+app.command()(doctor)
 out = Console()
 
 Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def fail(reason: object, code: int) -> NoReturn:
-    """Say why on standard error and exit."""
-    print(f"galera-operator: {reason}", file=sys.stderr)
-    raise typer.Exit(code)
 
 
 @app.command()
