@@ -126,6 +126,16 @@ def test_a_fault_of_a_running_service_is_found_alone_with_the_command(name):
     assert "battery" not in repr(finding)
 
 
+def test_of_several_operators_only_those_on_the_databases_network_are_looked_at():
+    far = service("other_operator", OPERATOR, task={"Networks": [{"Target": "net-2"}]}, replicas=3)
+    assert examine(load(Engine(DATABASE, PROXY, WATCHMAN, far), "db_dbcluster"), CALM) == ()
+    assert ids(examine(load(Engine(DATABASE, PROXY, far), "db_dbcluster"), CALM)) == [
+        "operator-apart",
+        "operator-off-manager",
+        "operator-replicas",
+    ]
+
+
 def test_a_label_ahead_of_the_running_replicas_is_the_operators_work_and_no_finding():
     assert running(lambda spec, box: spec["Labels"].update({"galera.replicas": "3"})) == ()
 

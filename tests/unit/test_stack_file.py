@@ -212,6 +212,14 @@ def test_variables_are_filled_in_as_the_client_does(text, filled) -> None:
     assert fill(text, {"A": "1", "EMPTY": ""}) == filled
 
 
+def test_variables_that_are_not_set_and_files_that_are_not_read_are_named(tmp_path) -> None:
+    text = SHORT.replace("${IMAGE:-", "${IMAGE-").replace("EMPTY=", "PASSWORD=${PASSWORD}")
+    text = text.replace("    networks:", "    env_file: db.env\n    networks:")
+    setup = load([written(tmp_path, text)], {})
+    assert [sentence.partition(":")[0] for sentence in setup.unread] == ["What the variables PASSWORD hold", "The env_file of db"]
+    assert not load([written(tmp_path, text)], {"PASSWORD": "x"}).unread[0].startswith("What the variables")
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("2m", 120), ("1m30s", 90), ("1.5h", 5400), ("250ms", 0.25)])
 def test_durations_are_read_in_seconds(text, seconds) -> None:
     assert duration(text) == seconds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ def load(files: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Setu
     Raises:
         BadStack: one cannot be read, or no service in them is a Galera member.
     """
-    read_files = [_long_form(read(file, environ), environ) for file in files]
+    unset: set[str] = set()
+    read_files = [_long_form(read(file, environ, unset.add), environ) for file in files]
     stack = read_files[0]
     for other in read_files[1:]:
         if _version(other) != _version(stack):
@@ -49,7 +50,19 @@ def load(files: Sequence[Path], environ: Mapping[str, str] = os.environ) -> Setu
             f"{files[0]}: no service is a Galera cluster (services: {names}); expected a label galera.replicas under "
             "`deploy: labels:`, the variable DB_SERVICE_NAME with the service's own name, or a Galera image"
         )
-    return Setup(databases, tuple(service for service in services if service not in databases))
+    others = tuple(service for service in services if service not in databases)
+    return Setup(databases, others, unread=tuple(_unread(named, unset)))
+
+
+def _unread(services: Item, unset: Collection[str]) -> Iterator[str]:
+    if unset:
+        yield (
+            f"What the variables {', '.join(sorted(unset))} hold: they are not set here and were read as empty, as "
+            "`docker stack deploy` would; set them as for the deployment"
+        )
+    for name, service in services.mapping("services").items():
+        if service.get("env_file") is not None:
+            yield f"The env_file of {name}: passwords in it end up in the service's environment as well"
 
 
 def _version(stack: Item) -> str:

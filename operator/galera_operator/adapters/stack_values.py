@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 _VARIABLE = re.compile(r"\$(?:(\$)|(\w+)|\{(\w+)(?:(:?[-?+])([^}]*))?\})")
@@ -16,8 +16,11 @@ class BadValue(ValueError):
     """A value that the file format does not have; says what was found and what is expected."""
 
 
-def fill(value: Any, environ: Mapping[str, str] = os.environ) -> Any:
+def fill(value: Any, environ: Mapping[str, str] = os.environ, unset: Callable[[str], None] = lambda _: None) -> Any:
     """Fill in ``$NAME``, ``${NAME:-default}`` and the like; what is no string stays as it is.
+
+    Args:
+        unset: is told the name of each variable that is not set and has no default: it is read as empty.
 
     Raises:
         BadValue: ``${NAME:?...}`` and the variable is not set.
@@ -34,6 +37,8 @@ def fill(value: Any, environ: Mapping[str, str] = os.environ) -> Any:
             return environ[name]
         if operator.endswith("?"):
             raise BadValue(f"the stack file needs the variable {name}: {default or 'not set'}")
+        if not operator:
+            unset(name)
         return default
 
     return _VARIABLE.sub(one, value) if isinstance(value, str) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,8 +69,8 @@ class Item:
                 yield from item.walk((*path, str(key)))
 
 
-def read(path: Path, environ: Mapping[str, str] = os.environ) -> Item:
-    """Read one file. Raises `BadStack`."""
+def read(path: Path, environ: Mapping[str, str] = os.environ, unset: Callable[[str], None] = lambda _: None) -> Item:
+    """Read one file; `unset` as for `fill`. Raises `BadStack`."""
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
@@ -80,7 +80,7 @@ def read(path: Path, environ: Mapping[str, str] = os.environ) -> Item:
         node = loader.get_single_node()
         if not isinstance(node, yaml.MappingNode):
             raise BadStack(f"{path}:1: expected a stack file: keys such as version and services")
-        return _Reader(loader, str(path), environ).item(node, node)
+        return _Reader(loader, str(path), environ, unset).item(node, node)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{path}:{mark.line + 1}" if mark else str(path)
@@ -94,6 +94,7 @@ class _Reader:
     loader: yaml.SafeLoader
     file: str
     environ: Mapping[str, str]
+    unset: Callable[[str], None]
 
     def item(self, node: yaml.Node, stands: yaml.Node) -> Item:
         """Turn a node into an item; `stands` is the node whose line is its place."""
@@ -108,7 +109,7 @@ class _Reader:
     def _scalar(self, node: yaml.Node, place: Place) -> Hashable:
         value = self.loader.construct_object(node, deep=True)
         try:
-            filled: Hashable = fill(value, self.environ)
+            filled: Hashable = fill(value, self.environ, self.unset)
         except BadValue as error:
             raise BadStack(f"{place}: {error}") from error
         return filled

@@ -40,7 +40,7 @@ def doctor(
     targets: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[STACK-FILE... | SERVICE]",
+            metavar="STACK-FILE... | SERVICE",
             help="Stack files of one stack, in the order of `docker stack deploy`, or a running service; neither: this Swarm.",
             show_default=False,
         ),

@@ -59,7 +59,7 @@ def examine(setup: Setup, machine: Machine | None = None, measured: Measured | N
 
 def not_checked(setup: Setup, machine: Machine | None, measured: Measured | None) -> tuple[str, ...]:
     """What this look could not tell, one sentence each, with how to find out."""
-    told = []
+    told = list(setup.unread)
     if setup.databases and measured is None:
         told.append(
             "The write-set history (gcache) against the rate of writes: needs a running member; in the operator's container: "

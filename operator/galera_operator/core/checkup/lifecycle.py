@@ -27,11 +27,16 @@ def stop_grace(database: Service) -> Iterator[Finding]:
         return
     value = period(drain + SHUTDOWN)
     whose = ", Swarm's default" if database.stop_grace is None else ""
+    needs = (
+        f"ending its sessions may take {drain:g} s, and mariadbd's shutdown follows."
+        if is_member_image(database)
+        else "mariadbd with a full buffer pool takes longer."
+    )
     yield finding(
         database,
         "stop-grace",
         Severity.WARNING,
-        f"A member has {grace:g} s to stop{whose}; ending its sessions may take {drain:g} s, and mariadbd's shutdown follows.",
+        f"A member has {grace:g} s to stop{whose}; {needs}",
         "At the end of the grace period Swarm sends SIGKILL: transactions in flight are cut, and the next start begins with "
         "crash recovery.",
         setting(database, "stop_grace_period", value, f"--stop-grace-period {value}"),

@@ -106,7 +106,10 @@ def mounts_socket(service: Service) -> bool:
 
 
 def operators(setup: Setup) -> tuple[Service, ...]:
-    return tuple(service for service in setup.everything if is_operator(service))
+    """Those on a network of the examined databases; where there is none, all that there are."""
+    found = tuple(service for service in setup.everything if is_operator(service))
+    near = tuple(service for service in found if any(service.networks & database.networks for database in setup.databases))
+    return near or found
 
 
 def has_proxy(database: Service, setup: Setup) -> bool:

@@ -143,6 +143,8 @@ class Setup:
     """The rest of the same stack: applications, proxy, operator."""
     around: tuple[Service, ...] = ()
     """Other services of the Swarm: the operator or a proxy may be among them."""
+    unread: tuple[str, ...] = ()
+    """Sentences about what the reader could not know."""
 
     @property
     def everything(self) -> tuple[Service, ...]:
