@@ -8,7 +8,7 @@ import socket
 from importlib import import_module
 
 import pytest
-from planted import ARTICLE_OF_2017, CALM, GALERA, WORDPRESS, edited, ids
+from planted import ARTICLE_OF_2017, CALM, GALERA, ROOT, WORDPRESS, edited, ids
 from typer.testing import CliRunner
 
 from galera_operator.adapters.machine import has_ip_vs, look_at_machine
@@ -281,6 +281,17 @@ def test_it_exits_with_3_and_names_file_line_reason_and_lines_to_write(run):
     assert "image: galera-operator/member:dev" in done.output
     assert "3 dangers, 7 warnings, 1 note" in done.output
     assert "changeme" not in done.output
+
+
+@pytest.mark.usefixtures("run")
+def test_the_readme_shows_what_the_doctor_really_says(monkeypatch):
+    monkeypatch.chdir(ARTICLE_OF_2017.parent)
+    said = as_text(commands.report_on([ARTICLE_OF_2017.name]), commands.WIDTH).plain.splitlines()
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("it says, shortened (exit code 3):")[1].split("The others are:")[0].splitlines()
+    lines = [line.removeprefix("    ") for line in shown if line]
+    assert len(lines) > 15
+    assert [line for line in lines if line not in said] == []
 
 
 def test_notes_alone_are_no_reason_to_stop_a_deployment(run, tmp_path):

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from galera_operator.adapters import stack_file, swarm_spec
 from galera_operator.adapters.machine import look_at_machine
@@ -17,14 +16,13 @@ from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_spec import NoSuchService
 from galera_operator.adapters.write_rate import measure
+from galera_operator.cli.completing import galera_services
 from galera_operator.cli.doctor_present import Report, as_json, as_text
-from galera_operator.cli.failing import fail
+from galera_operator.cli.output import AsJson, fail, out
 from galera_operator.core.checkup.examine import examine, not_checked
 from galera_operator.core.checkup.setup import Machine, Measured, Setup
 from galera_operator.ports import Refused, Unreachable
 from galera_operator.settings import Settings
-
-out = Console()
 
 FINDINGS = 3
 """Exit code when there is more than notes."""
@@ -43,10 +41,11 @@ def doctor(
             metavar="STACK-FILE... | SERVICE",
             help="Stack files of one stack, in the order of `docker stack deploy`, or a running service; neither: this Swarm.",
             show_default=False,
+            autocompletion=galera_services,
         ),
     ] = None,
     *,
-    json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Find what would lose data, fail transactions or keep members away, before it does; with the line to change.
 

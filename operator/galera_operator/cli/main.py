@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Annotated
 
 import typer
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 
 from galera_operator import __version__, log
+from galera_operator.cli.completing import galera_services
 from galera_operator.cli.consent_commands import (
     NotAllowed,
     bootstrap_prospect,
@@ -22,8 +23,8 @@ from galera_operator.cli.consent_commands import (
     replace_prospect,
 )
 from galera_operator.cli.doctor_commands import doctor
-from galera_operator.cli.failing import fail
 from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
+from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.cli.present import as_json, as_table
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
@@ -42,15 +43,14 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
 app.command()(doctor)
-out = Console()
-
-Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
 def run() -> None:
-    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels."""
+    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels.
+
+    Example: GALERA_OPERATOR_LOG_LEVEL=DEBUG galera-operator run
+    """
     settings = Settings()
     log.configure(settings.log_level, as_json=settings.log_json)
     try:
@@ -61,7 +61,9 @@ def run() -> None:
 
 @app.command()
 def status(
-    service: Annotated[str | None, typer.Argument(help="One service; all of them without it.")] = None,
+    service: Annotated[
+        str | None, typer.Argument(help="One service; all of them without it.", autocompletion=galera_services)
+    ] = None,
     *,
     json_: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 s until interrupted.")] = False,
@@ -114,22 +116,29 @@ def scale(
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is so, and tell what happens meanwhile.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 900.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line as things happen.")] = False,
 ) -> None:
     """Wish for a number of members: sets the label galera.replicas; the operator does the rest, one safe step at a time.
 
     Example: galera-operator scale wordpress_dbcluster 3 --wait
     """
+
+    def say(text: str, **facts: object) -> None:
+        if json_:
+            print(json.dumps({"service": service, **facts}), flush=True)
+        else:
+            out.print(text, highlight=False)
+
     with looking() as lookout:
         try:
             write_wish(lookout, service, replicas)
-            out.print(f"{service}: galera.replicas={replicas}", highlight=False)
+            say(f"{service}: galera.replicas={replicas}", event="wished", replicas=int(replicas))
             if wait:
                 begun = time.monotonic()
-                wait_for(lookout, service, int(replicas), timeout, lambda line: out.print(f"  {line}", highlight=False))
-                out.print(
-                    f"{service} has {replicas} member{'s' if int(replicas) > 1 else ''}, after {time.monotonic() - begun:.0f} s",
-                    highlight=False,
-                )
+                wait_for(lookout, service, int(replicas), timeout, lambda line: say(f"  {line}", event="plan", why=line))
+                took = time.monotonic() - begun
+                members = f"{replicas} member{'s' if int(replicas) > 1 else ''}"
+                say(f"{service} has {members}, after {took:.0f} s", event="reached", seconds=round(took, 1))
         except BadRequest as error:
             fail(error, 2)
         except NotReached as error:
@@ -195,9 +204,12 @@ def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
 
 
 @app.command()
-def version() -> None:
-    """Print the version."""
-    print(__version__)
+def version(*, json_: AsJson = False) -> None:
+    """Print the version.
+
+    Example: galera-operator version --json
+    """
+    print(json.dumps({"version": __version__}) if json_ else __version__)
 
 
 @contextmanager
