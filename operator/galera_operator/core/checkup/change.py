@@ -8,7 +8,7 @@ from galera_operator.core.checkup.finding import Finding, Severity
 from galera_operator.core.checkup.roles import is_database, keeps_data
 from galera_operator.core.checkup.setup import Service
 
-DUMP_FIRST = "# first dump the data (mariadb-dump --all-databases): no new task finds the directories of today's tasks"
+DUMP_FIRST = "# first dump the data (mariadb-dump --all-databases): after this, each task starts in an empty directory"
 
 _SINCE = {
     "stop_grace_period": (3, 0),

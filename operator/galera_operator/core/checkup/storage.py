@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from galera_operator.core.checkup.change import DUMP_FIRST, command, finding, lines, setting
+from galera_operator.core.checkup.change import DUMP_FIRST, finding, lines, setting
 from galera_operator.core.checkup.finding import Finding, Severity
 from galera_operator.core.checkup.roles import data_directory, data_mount, keeps_data
 from galera_operator.core.checkup.setup import Machine, Service
@@ -85,15 +85,15 @@ def no_node_limit(database: Service) -> Iterator[Finding]:
     if database.max_per_node == 1 or database.mode != "replicated":
         return
     mount = data_mount(database)
-    named = mount is not None and mount.kind != "tmpfs" and bool(mount.source) and "{{" not in mount.source
+    shared = keeps_data(database) and mount is not None and "{{" not in mount.source
     limit = f"{database.max_per_node} members" if database.max_per_node else "any number of members"
     yield finding(
         database,
         "no-node-limit",
-        Severity.DANGER if named else Severity.WARNING,
+        Severity.DANGER if shared else Severity.WARNING,
         f"Swarm may put {limit} on one node.",
         "They share the node's one volume, and two mariadbd on a directory ruin it or wait for ever."
-        if named
+        if shared
         else "Then one lost node is two lost members, which may be the majority.",
         setting(database, "deploy placement max_replicas_per_node", "1", "--replicas-max-per-node 1", restarts=False),
         ("deploy", "placement", "max_replicas_per_node"),
@@ -127,7 +127,7 @@ def even_size(database: Service) -> Iterator[Finding]:
 
 def replicas_differ(database: Service) -> Iterator[Finding]:
     wished = database.settings.replicas
-    if not database.is_from_file or wished is None or wished == database.replicas:
+    if not database.is_from_file or database.mode != "replicated" or wished in {None, database.replicas}:
         return
     yield finding(
         database,
@@ -175,11 +175,11 @@ def too_few_nodes(database: Service, machine: Machine) -> Iterator[Finding]:
 
 
 def _volume(database: Service) -> str:
+    """A named volume, which is empty at first."""
     where = data_directory(database)
     if not database.is_from_file:
-        return command(database, f"--mount-add type=volume,source=data,target={where}")
-    first = () if keeps_data(database) else (DUMP_FIRST,)
-    return "\n".join((*first, lines(database, "volumes", "volumes:", f"  - data:{where}"), "volumes:", "  data:"))
+        return f"{DUMP_FIRST}\ndocker service update --mount-add type=volume,source=data,target={where} {database.name}"
+    return "\n".join((DUMP_FIRST, lines(database, "volumes", "volumes:", f"  - data:{where}"), "volumes:", "  data:"))
 
 
 def _says_replicas(database: Service) -> bool:
