@@ -109,9 +109,9 @@ CHANGES = {
     ),
     "health-check-kills-joiner": (
         lambda spec, box: box.update(Healthcheck={"Test": ["CMD", "true"], "StartPeriod": 30 * SECOND}),
-        "deploy it again",
+        "the image has its own",
     ),
-    "health-check-replaced": (lambda spec, box: box.update(Healthcheck={"Test": ["NONE"]}), "deploy it again"),
+    "health-check-replaced": (lambda spec, box: box.update(Healthcheck={"Test": ["NONE"]}), "the image has its own"),
     "not-replicated": (lambda spec, box: spec.update(Mode={"GlobalJob": {}}), "deploy: mode: replicated"),
 }
 

@@ -172,7 +172,7 @@ def bad_labels(database: Service) -> Iterator[Finding]:
     wish = database.wish
     if not isinstance(wish, BadWish):
         return
-    named = next((key for key in database.labels if key.startswith(PREFIX) and key in wish.why), "")
+    named = next((key for key in database.labels if key in wish.why), "")
     yield finding(
         database,
         "bad-label",

@@ -207,9 +207,7 @@ def _asks_for_synced(database: Service) -> str:
 def _harmless(database: Service) -> str:
     """The check to have instead: the member image's own, or one that a donor passes."""
     if is_member_image(database):
-        if database.is_from_file:
-            return "Remove `healthcheck:`; the image has its own, which fails only when the member is dead."
-        return "Remove `healthcheck:` from the stack file and deploy it again; the image has its own."
+        return "Remove `healthcheck:` from the stack file; the image has its own, which fails only when the member is dead."
     test = '["CMD-SHELL", "mariadb-admin ping || mysqladmin ping"]'
     if database.is_from_file:
         return lines(database, "healthcheck start_period", f"test: {test}", "start_period: 720h")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from galera_operator.core.checkup.change import DUMP_FIRST, finding, lines, setting
 from galera_operator.core.checkup.finding import Finding, Severity
-from galera_operator.core.checkup.roles import data_directory, data_mount, keeps_data
+from galera_operator.core.checkup.roles import data_directory, data_mount
 from galera_operator.core.checkup.setup import Machine, Service
 
 _REMOTE = ("nfs", "cifs", "glusterfs", "ceph", "smb", "sshfs")
@@ -85,7 +85,7 @@ def no_node_limit(database: Service) -> Iterator[Finding]:
     if database.max_per_node == 1 or database.mode != "replicated":
         return
     mount = data_mount(database)
-    shared = keeps_data(database) and mount is not None and "{{" not in mount.source
+    shared = mount is not None and mount.kind != "tmpfs" and bool(mount.source) and "{{" not in mount.source
     limit = f"{database.max_per_node} members" if database.max_per_node else "any number of members"
     yield finding(
         database,
