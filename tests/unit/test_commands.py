@@ -15,6 +15,7 @@ from pathlib import Path
 import click
 import pytest
 import typer
+from loguru import logger
 from typer.testing import CliRunner
 
 from galera_operator import __version__
@@ -97,6 +98,14 @@ def test_the_version_is_printed_as_text_and_as_json() -> None:
     assert json.loads(CliRunner().invoke(main.app, ["version", "--json"]).output) == {"version": __version__}
 
 
+@pytest.fixture
+def _logging_again() -> Iterator[None]:
+    """A campaign switches the log of its process off; other tests read theirs."""
+    yield
+    logger.enable("galera_operator")
+
+
+@pytest.mark.usefixtures("_logging_again")
 def test_a_simulated_campaign_is_told_as_json() -> None:
     done = CliRunner().invoke(main.app, ["sim", "run", "--histories", "2", "--steps", "5", "--json"])
     assert done.exit_code == 0
