@@ -22,6 +22,8 @@ ACCEPTED = HERE / "accepted.toml"
 FILES = [
     *(f"core/{name}.py" for name in ("decide", "doubt", "election", "quorum", "accounting", "consent", "condition", "scaling")),
     *(f"core/{name}.py" for name in ("traffic", "memory", "veto", "transfer", "spec", "position")),
+    *(f"core/checkup/{name}.py" for name in ("roles", "joining", "storage", "lifecycle", "access", "helpers", "machines")),
+    *(f"core/checkup/{name}.py" for name in ("history", "change", "examine")),
     *(f"agent/{name}.py" for name in ("commands", "peers", "routing")),
 ]
 OUTSIDE = {"agent/peers.py": {"Peers", "_get_status", "own_address_towards"}}
@@ -32,7 +34,7 @@ FAST = ["core/veto.py", "core/election.py", "core/quorum.py", "core/accounting.p
 
 ELSEWHERE = (
     *("demo", "sandbox", "charts", "readme", "layout", "labels", "swarm.", "loop", "pages", "inbox", "settings", "observe"),
-    *("agent_connections", "agent_settings", "agent_server", "agent_progress"),
+    *("commands", "agent_connections", "agent_settings", "agent_server", "agent_progress"),
 )
 """Tests of other parts, or with a clock in them, which fail on a busy machine without any mutant: not even collected."""
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from galera_operator.adapters.stack_file import load
 from galera_operator.adapters.stack_values import BadValue, duration, fill, ports
 from galera_operator.adapters.stack_yaml import BadStack
+from galera_operator.core.checkup.examine import examine
 from galera_operator.core.checkup.finding import Place
 from galera_operator.core.checkup.setup import HealthCheck, Mount, Port, Restart, Rollout, Service
 from galera_operator.core.spec import Wish
@@ -182,6 +188,30 @@ def test_what_is_no_stack_file_is_refused_with_its_line_and_what_is_expected(tmp
     with pytest.raises(BadStack) as refusal:
         load([written(tmp_path, text)], {})
     assert told in str(refusal.value)
+
+
+def paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value of a parsed file."""
+    yield path
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ():
+        yield from paths(value[key], (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], odd: object) -> Any:
+    if not path:
+        return odd
+    copied = copy.copy(value)
+    copied[path[0]] = replaced(value[path[0]], path[1:], odd)
+    return copied
+
+
+@pytest.mark.parametrize("odd", [None, 7, -1.5, True, "", "odd", [], ["odd"], [None], [[]], {}, {"odd": 1}], ids=repr)
+def test_a_file_with_something_odd_anywhere_is_read_or_refused_by_its_line(tmp_path, odd) -> None:
+    whole = yaml.safe_load(SHORT)
+    for path in paths(whole):
+        file = written(tmp_path, yaml.safe_dump(replaced(whole, path, odd)))
+        with suppress(BadStack):
+            assert examine(load([file], {}))
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path) -> None:

@@ -167,7 +167,7 @@ def _by_port(item: Item) -> Item:
     for entry in item.elements("ports"):
         try:
             long = ports(entry.plain(), {})
-        except (BadValue, ValueError) as error:
+        except BadValue as error:
             raise BadStack(f"{entry.place}: {error}") from error
         for port in long:
             values = {key: Item(value, entry.place) for key, value in port.items()}

@@ -59,7 +59,10 @@ def ports(given: object, environ: Mapping[str, str] = os.environ) -> list[dict[s
     """
     if isinstance(given, dict):
         entry = {key: fill(value, environ) for key, value in given.items()}
-        numbers = {key: int(entry[key]) for key in ("target", "published") if key in entry}
+        try:
+            numbers = {key: int(entry[key]) for key in ("target", "published") if key in entry}
+        except (TypeError, ValueError) as error:
+            raise BadValue(f"ports: {given!r} has no number where one is expected") from error
         return [{**entry, **numbers}]
     text = str(fill(given, environ))
     match = re.fullmatch(r"(?:\d+(?:\.\d+){3}:)?(?:(\d+(?:-\d+)?):)?(\d+(?:-\d+)?)(?:/(tcp|udp|sctp))?", text)
