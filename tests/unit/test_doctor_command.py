@@ -20,6 +20,7 @@ from galera_operator.core.checkup.roles import Image, is_database, kind_of, repo
 from galera_operator.core.checkup.setup import Measured, Service, Setup
 from galera_operator.ports import Unreachable
 
+machine_module = import_module("galera_operator.adapters.machine")
 commands = import_module("galera_operator.cli.doctor_commands")
 main = import_module("galera_operator.cli.main")
 
@@ -165,7 +166,16 @@ def test_nodes_and_their_closed_ports_are_read_from_the_engine():
         ("n2", "", False, False),
     ]
     assert machine.closed == (("n1", 7946), ("n1", 2377))
+    assert machine.is_blind
     assert (machine.is_manager, machine.data_port) == (True, 4789)
+
+
+def test_a_place_where_one_port_answers_is_not_blind(monkeypatch):
+    raw = {"Description": {"Hostname": "n1"}, "Status": {"State": "ready", "Addr": "127.0.0.1"}, "Spec": {}}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        monkeypatch.setattr(machine_module, "SWIM", server.getsockname()[1])
+        machine = look_at_machine(Engine(nodes=[raw]))
+    assert (machine.closed, machine.is_blind) == ((), False)
 
 
 def test_an_engine_outside_a_swarm_has_no_nodes_to_ask():

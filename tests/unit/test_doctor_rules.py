@@ -332,6 +332,13 @@ def test_what_a_container_cannot_see_of_the_kernel_is_said() -> None:
     ]
 
 
+def test_where_nothing_answers_at_all_it_is_the_place_that_is_blind_and_no_port_that_is_closed() -> None:
+    blind = replace(CALM, nodes=CALM.nodes[:1], closed=(("n1", 7946),), is_blind=True)
+    assert found(machine=blind) == ()
+    [sentence] = not_checked(Setup((DATABASE,), HELPERS), blind, Measured("slot 1", 1, 0.0))
+    assert sentence.startswith("TCP 7946 and 2377")
+
+
 # gcache
 
 

@@ -28,12 +28,15 @@ def look_at_machine(api: EngineApi) -> Machine:
     swarm = api.get("/info").get("Swarm") or {}
     manager = bool(swarm.get("ControlAvailable"))
     nodes = tuple(_node(raw) for raw in api.get("/nodes")) if manager else ()
+    asked = [(node.name, node.address, port) for node in nodes for port in _ports(node)]
+    closed = _closed(asked)
     return Machine(
         ip_vs=has_ip_vs(),
         is_manager=manager,
         state=swarm.get("LocalNodeState") or "inactive",
         nodes=nodes,
-        closed=_closed([(node.name, node.address, port) for node in nodes for port in _ports(node)]),
+        closed=closed,
+        is_blind=bool(asked) and len(closed) == len(asked),
         data_port=(swarm.get("Cluster") or {}).get("DataPathPort") or DATA_PORT,
     )
 

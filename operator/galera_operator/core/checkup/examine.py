@@ -70,6 +70,10 @@ def not_checked(setup: Setup, machine: Machine | None, measured: Measured | None
         return tuple(told)
     if machine.ip_vs is None:
         told.append("Whether the kernel has IPVS: it is not to be seen in a container; on each node: modprobe --dry-run ip_vs")
+    if machine.is_blind:
+        told.append(
+            "TCP 7946 and 2377 of the nodes: none answers from here, not even this engine's own; on a node: nc -vz ADDRESS 7946"
+        )
     if len(machine.nodes) > 1:
         told.append(
             f"UDP 7946 and {machine.data_port} between the nodes, which nobody answers by itself; between two nodes: "

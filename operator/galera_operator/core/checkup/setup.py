@@ -170,6 +170,7 @@ class Machine:
         ip_vs: None where it cannot be told from here.
         state: the engine's word for its part in a Swarm: active, inactive, ...
         closed: node name and TCP port for what did not answer from here.
+        is_blind: nothing answered, not even the asked engine's own node: that says something of this place, not of the nodes.
         data_port: UDP port of the overlay networks.
     """
 
@@ -178,6 +179,7 @@ class Machine:
     state: str = "active"
     nodes: tuple[Node, ...] = ()
     closed: tuple[tuple[str, int], ...] = ()
+    is_blind: bool = False
     data_port: int = 4789
 
 
