@@ -36,7 +36,7 @@ OUTSIDE = {
 
 ELSEWHERE = (
     *("demo", "sandbox", "charts", "readme", "layout", "labels", "swarm.", "loop", "pages", "inbox", "settings", "observe"),
-    *("agent_connections", "agent_settings", "agent_server", "agent_progress"),
+    *("commands", "agent_connections", "agent_settings", "agent_server", "agent_progress"),
 )
 """Tests of other parts, or with a clock in them, which fail on a busy machine without any mutant: not even collected."""
 

@@ -50,6 +50,17 @@ def test_where_every_member_is_one_that_is_told():
     assert "every member" not in who_writes(eyes(member(1, **every), member(2, writer="")).view(NAME))
 
 
+def test_a_program_is_told_who_the_writer_is_and_who_was_asked_for(run):
+    lookout = eyes(member(1), member(2), unseen(3))
+    told = json.loads(run(lookout, "writer", NAME, "--json").stdout)
+    assert told == {"service": NAME, "writer": 1, "every_member": False, "agree": 2, "members": 3, "wished": None}
+    told = json.loads(run(lookout, "writer", NAME, "--to", "2", "--json").stdout)
+    assert (told["writer"], told["wished"]["slot"]) == (1, 2)
+    every = {"writer": ANY_WRITER, "api_level": 1}
+    told = json.loads(run(eyes(member(1, **every), member(2, **every)), "writer", NAME, "--json").stdout)
+    assert (told["writer"], told["every_member"], told["agree"]) == (None, True, 2)
+
+
 def test_a_wish_is_recorded_with_the_one_before_who_and_when():
     lookout = eyes(*THREE)
     before = datetime.now(UTC) - timedelta(seconds=1)

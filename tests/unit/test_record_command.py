@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -16,7 +17,7 @@ from galera_operator.cli.lookout import View
 from galera_operator.core.decide import decide
 from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
-from galera_operator.core.remembered import Fork, Memory, Shrink
+from galera_operator.core.remembered import Fork, Memory, Restart, Shrink, WriterMove
 from galera_operator.core.renewal import renewed
 from galera_operator.ports import Conflict, Damaged, Record
 
@@ -73,11 +74,33 @@ def test_everything_that_is_recorded_is_shown(run):
         consent=decided(1, position(5), 2),
         fork=Fork(position(9, B), (4,)),
         given_up={3: B},
+        move=WriterMove(2, "life1", "bob@desk", "2026-01-02"),
+        restart=Restart({1: "life1", 2: "life2"}, "eve@desk", "2026-01-03"),
+        rebound={3: "task3"},
     )
     done = run(eyes(member(1), memory=memory, broken=None))
     assert done.exit_code == 0
     for part in (A, "seqno 100", "seqno 99", "slot 3 leaves", "node n7", "ann@desk", f"left {B} at seqno 9", f"{B} in slot 3"):
         assert part in done.output
+    for part in ("bob@desk on 2026-01-02: slot 2", "eve@desk on 2026-01-03: a restart of slot 1, 2", "slot 3 was restarted"):
+        assert part in done.output
+    told = json.loads(run(eyes(member(1), memory=memory, broken=None), "--json").stdout)
+    assert (told["state_uuid"], told["damage"], told["copies"][1]["seqno"]) == (A, None, 99)
+    assert (told["consent"]["by"], told["fork"]["origin"], told["given_up"]) == (
+        "ann@desk",
+        f"{B}:9",
+        [{"slot": 3, "state_uuid": B}],
+    )
+    assert (told["writer_wished"]["slot"], told["restart"]["by"], told["restarted_for_dns"]) == (2, "eve@desk", [3])
+
+
+def test_a_program_is_told_of_a_damaged_record_and_may_not_renew_it(run):
+    lookout = eyes(member(1))
+    told = json.loads(run(lookout, "--json").stdout)
+    assert "is damaged" in told["damage"]
+    assert (told["state_uuid"], told["copies"]) == (None, [])
+    assert run(lookout, "--renew", "--yes", "--json").exit_code == 2
+    assert label_of(lookout.api)[LABEL] == BROKEN
 
 
 def test_of_a_damaged_record_the_fault_and_the_text_are_shown(run):

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.live import Live
 
 from galera_operator import __version__, log
+from galera_operator.cli.completing import galera_services
 from galera_operator.cli.consent_commands import (
     NotAllowed,
     bootstrap_prospect,
@@ -19,12 +20,13 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
+from galera_operator.cli.doctor_commands import doctor
 from galera_operator.cli.looking import looking
 from galera_operator.cli.lookout import Lookout
 from galera_operator.cli.member_commands import restart, writer
 from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.cli.present import as_json, as_table
-from galera_operator.cli.record_commands import as_recorded, renew_record, renewal_prospect
+from galera_operator.cli.record_commands import as_recorded, recorded_json, renew_record, renewal_prospect
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
 from galera_operator.cli.sim_commands import app as sim
@@ -43,11 +45,15 @@ app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this mac
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
 app.command()(writer)
 app.command()(restart)
+app.command()(doctor)
 
 
 @app.command()
 def run() -> None:
-    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels."""
+    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels.
+
+    Example: GALERA_OPERATOR_LOG_LEVEL=DEBUG galera-operator run
+    """
     settings = Settings()
     log.configure(settings.log_level, as_json=settings.log_json)
     try:
@@ -58,7 +64,9 @@ def run() -> None:
 
 @app.command()
 def status(
-    service: Annotated[str | None, typer.Argument(help="One service; all of them without it.")] = None,
+    service: Annotated[
+        str | None, typer.Argument(help="One service; all of them without it.", autocompletion=galera_services)
+    ] = None,
     *,
     json_: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 s until interrupted.")] = False,
@@ -111,22 +119,29 @@ def scale(
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is so, and tell what happens meanwhile.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 900.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line as things happen.")] = False,
 ) -> None:
     """Wish for a number of members: sets the label galera.replicas; the operator does the rest, one safe step at a time.
 
     Example: galera-operator scale wordpress_dbcluster 3 --wait
     """
+
+    def say(text: str, **facts: object) -> None:
+        if json_:
+            print(json.dumps({"service": service, **facts}), flush=True)
+        else:
+            out.print(text, highlight=False)
+
     with looking() as lookout:
         try:
             write_wish(lookout, service, replicas)
-            out.print(f"{service}: galera.replicas={replicas}", highlight=False)
+            say(f"{service}: galera.replicas={replicas}", event="wished", replicas=int(replicas))
             if wait:
                 begun = time.monotonic()
-                wait_for(lookout, service, int(replicas), timeout, lambda line: out.print(f"  {line}", highlight=False))
-                out.print(
-                    f"{service} has {replicas} member{'s' if int(replicas) > 1 else ''}, after {time.monotonic() - begun:.0f} s",
-                    highlight=False,
-                )
+                wait_for(lookout, service, int(replicas), timeout, lambda line: say(f"  {line}", event="plan", why=line))
+                took = time.monotonic() - begun
+                members = f"{replicas} member{'s' if int(replicas) > 1 else ''}"
+                say(f"{service} has {members}, after {took:.0f} s", event="reached", seconds=round(took, 1))
         except BadRequest as error:
             fail(error, 2)
         except NotReached as error:
@@ -193,6 +208,7 @@ def record(
         bool, typer.Option("--accept-loss-elsewhere", help="While nobody serves: what is in no present task may be lost.")
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json_: AsJson = False,
 ) -> None:
     """Show what is recorded about a cluster: its state UUID, where its copies are, what was decided.
 
@@ -201,6 +217,11 @@ def record(
     accepted = accept_loss_of or []
     with looking() as lookout:
         view = lookout.view(service)
+        if json_:
+            if renew:
+                fail("--renew asks a person and tells them what it does; without --json, please", 2)
+            out.print_json(json.dumps(recorded_json(view)))
+            return
         if not renew:
             for line in as_recorded(view):
                 out.print(line, highlight=False, soft_wrap=True, markup=False)
@@ -224,9 +245,12 @@ def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
 
 
 @app.command()
-def version() -> None:
-    """Print the version."""
-    print(__version__)
+def version(*, json_: AsJson = False) -> None:
+    """Print the version.
+
+    Example: galera-operator version --json
+    """
+    print(json.dumps({"version": __version__}) if json_ else __version__)
 
 
 def _watch(lookout: Lookout, service: str | None) -> None:

@@ -31,6 +31,7 @@ def writer(
     to: Annotated[int | None, typer.Option(help="The slot that is to become the writer.")] = None,
     wait: Wait = False,
     timeout: Timeout = 300.0,
+    json_: AsJson = False,
 ) -> None:
     """Show which member takes the writes; with --to, ask the operator to move that role, without cutting a transaction.
 
@@ -38,18 +39,25 @@ def writer(
     """
     with looking() as lookout:
         view = lookout.view(service)
-        if to is None:
+        if to is not None:
+            try:
+                said = ask_for_writer(lookout, view, to)
+                if not json_:
+                    out.print(said, highlight=False)
+                if wait:
+                    told = _quiet if json_ else _say
+                    watch_until(lookout, service, lambda seen: seen.memory.move is None and is_writer(seen, to), timeout, told)
+            except NotAllowed as error:
+                fail(error, 2)
+            except NotReached as error:
+                fail(error, 1)
+            if not json_ and not wait:
+                return
+            view = lookout.view(service)
+        if json_:
+            out.print_json(json.dumps(writer_json(view)))
+        else:
             out.print(who_writes(view), highlight=False)
-            return
-        try:
-            out.print(ask_for_writer(lookout, view, to), highlight=False)
-            if wait:
-                watch_until(lookout, service, lambda seen: seen.memory.move is None and is_writer(seen, to), timeout, _say)
-                out.print(who_writes(lookout.view(service)), highlight=False)
-        except NotAllowed as error:
-            fail(error, 2)
-        except NotReached as error:
-            fail(error, 1)
 
 
 def restart(
@@ -139,6 +147,21 @@ def who_writes(view: View) -> str:
     name = present.agent.name if present.agent else ""
     wish = f"; {move.by} asked on {move.at} for slot {move.slot}" if move else ""
     return f"{present.title} is the writer, as {names.count(name)} of {len(seen.seats)} members say{wish}"
+
+
+def writer_json(view: View) -> dict[str, object]:
+    """The same for programs: `writer` is a slot, or null where none is known or every member writes."""
+    seen, move = view.seen, view.memory.move
+    present = believed_writer(seen)
+    name = present.agent.name if present and present.agent else ANY_WRITER
+    return {
+        "service": seen.service.name,
+        "writer": present.slot if present else None,
+        "every_member": present is None and any(seat.agent.writer == ANY_WRITER for seat in seen.live),
+        "agree": sum(seat.agent.writer == name for seat in seen.live),
+        "members": len(seen.seats),
+        "wished": {"slot": move.slot, "by": move.by, "at": move.at} if move else None,
+    }
 
 
 def is_writer(view: View, slot: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import asdict
 
 from galera_operator.cli.consent_commands import NotAllowed, known_copies
 from galera_operator.cli.lookout import Lookout, View
@@ -30,7 +31,32 @@ def as_recorded(view: View) -> list[str]:
     if memory.fork:
         lines.append(f"the present history left {memory.fork.origin.uuid} at seqno {memory.fork.origin.seqno}")
     lines += [f"given up: {history} in slot {slot}" for slot, history in sorted(memory.given_up.items())]
+    if memory.move:
+        lines.append(f"asked for by {memory.move.by} on {memory.move.at}: slot {memory.move.slot} as the writer")
+    if memory.restart:
+        slots = ", ".join(str(slot) for slot in sorted(memory.restart.members))
+        lines.append(f"asked for by {memory.restart.by} on {memory.restart.at}: a restart of slot {slots}")
+    lines += [f"slot {slot} was restarted because DNS had lost it" for slot in sorted(memory.rebound)]
     return lines
+
+
+def recorded_json(view: View) -> dict[str, object]:
+    """The same for programs; `damage` says what is wrong with a record that cannot be read, and the rest is then empty."""
+    memory = view.memory if view.damage is None else Memory()
+    return {
+        "service": view.seen.service.name,
+        "damage": str(view.damage) if view.damage else None,
+        "state_uuid": memory.uuid or None,
+        "copies": [{"slot": slot, "node": copy.node_id, "seqno": copy.seqno} for slot, copy in sorted(memory.ledger.items())],
+        "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(memory.kept.items())],
+        "shrink": asdict(memory.shrink) if memory.shrink else None,
+        "consent": asdict(memory.consent) | {"position": str(memory.consent.position)} if memory.consent else None,
+        "fork": {"origin": str(memory.fork.origin), "accepted": list(memory.fork.accepted)} if memory.fork else None,
+        "given_up": [{"slot": slot, "state_uuid": history} for slot, history in sorted(memory.given_up.items())],
+        "writer_wished": asdict(memory.move) if memory.move else None,
+        "restart": asdict(memory.restart) if memory.restart else None,
+        "restarted_for_dns": sorted(memory.rebound),
+    }
 
 
 def renewal_prospect(view: View, accepted: Collection[int], *, elsewhere: bool) -> list[str]:
