@@ -172,6 +172,12 @@ def test_one_whose_admission_is_its_own_is_restarted_as_well():
     assert step(decide(missing(3, seats=seats), remembered())) == RESTART_3
 
 
+@pytest.mark.parametrize("stage", [Stage.DRAINING, Stage.DRAINED])
+def test_a_restart_waits_while_another_member_is_drained_for_something_else(stage):
+    seen = missing(3, seats=(member(1, stage=stage), member(2, writer="db.2"), member(3)))
+    assert rebind(seen, remembered()).why.endswith(f"a restart that enters it anew waits: slot 1 (n1) is {stage}")
+
+
 # Once
 
 

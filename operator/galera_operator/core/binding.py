@@ -63,12 +63,17 @@ def rebind(seen: Snapshot, memory: Memory) -> Plan | None:
     missing = f"{seat.title} serves, but tasks.{seen.service.name} has not listed it for {seconds:.0f} s"
     if memory.rebound.get(seat.slot, seat.task.id) != seat.task.id:
         return _page(seen, f"{missing}, although it was restarted for that")
-    blocked = obstacle(seen)
+    blocked = obstacle(seen) or _who_is_away(seen)
     if blocked:
         return Hold(f"{missing}; a restart that enters it anew waits: {blocked}", SOON)
     assert seat.agent is not None
     step = RestartMember(seat.slot, seat.task.address, seat.agent.incarnation, seat.task.id)
     return Act((step,), f"{missing}: Swarm has lost its binding, and only a new task gets one")
+
+
+def _who_is_away(seen: Snapshot) -> str | None:
+    """Say who is drained on purpose, or is about to be, for one because the writer's role was moved away from it."""
+    return next((f"{seat.title} is {seat.agent.stage}" for seat in seen.live if seat.agent.stage is not Stage.RUNNING), None)
 
 
 def _all_missing(seen: Snapshot) -> Page | None:

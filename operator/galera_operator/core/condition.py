@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import is_superseded, present_copy
 from galera_operator.core.doubt import split_views
 from galera_operator.core.model import Snapshot
@@ -61,6 +62,8 @@ def _without_primary(seen: Snapshot, memory: Memory) -> Condition:
         return Condition.UNCERTAIN
     if seen.live:
         return Condition.NO_PRIMARY
+    if any(seat.agent.stage is not Stage.WAITING and present_copy(seat) is None for seat in seen.stopped):
+        return Condition.UNCERTAIN
     if memory.uuid and not copies:
         return Condition.DATA_GONE
     empty = all(seat.agent.directory is Directory.EMPTY for seat in seen.stopped)

@@ -145,16 +145,17 @@ class Truth:
         server = container.server
         if server is None or not server.is_synced or server.component is None or not server.component.commits:
             return
-        if any(task.container is container and task.unbound for task in self._world.swarm.tasks):
-            others = [one for one in self._world.galera.servers if one is not server and one.component is server.component]
-            if not any(one.is_synced for one in others):
-                self.broke(f"{container.name} was restarted for its binding although it is the last Synced member")
-            return
         record = self._world.store.records.get(self._world.swarm.name)
         asked = record.memory.restart if record else None
         if (container.slot, server.component.uuid) in self.given_up or container.incarnation in self.restarting:
             return
-        if asked is None or asked.members.get(container.slot) != container.incarnation:
+        if asked is not None and asked.members.get(container.slot) == container.incarnation:
+            return
+        if any(task.container is container and task.unbound for task in self._world.swarm.tasks):
+            others = [one for one in self._world.galera.servers if one is not server and one.component is server.component]
+            if not any(one.is_synced for one in others):
+                self.broke(f"{container.name} was restarted for its binding although it is the last Synced member")
+        else:
             self.broke(f"{container.name} was stopped by an operator although it is Synced in a Primary component")
 
     def restarts(self, operator: Operator, address: str, command: Command) -> None:
