@@ -18,7 +18,7 @@ demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm
 faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load, and a table: build/faults.md.
 	$(VENV)/bin/pytest tests/e2e/test_faults.py
 
-test: lint test-unit test-integration test-e2e  ## What CI runs. Beside it: test-simulation, test-contract, faults, mutants.
+test: lint test-unit test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, faults, mutants.
 
 test-unit: $(READY)
 	$(VENV)/bin/pytest -n 2 tests/unit tests/property
@@ -26,10 +26,10 @@ test-unit: $(READY)
 test-simulation: $(READY)  ## At night: .venv/bin/galera-operator sim run --histories 1000000 --processes $$(nproc)
 	$(VENV)/bin/pytest -s tests/simulation
 
-test-mutation: $(READY)  ## Each safety condition of who may form a Primary component removed in turn: a unit test has to fail.
+test-mutation: $(READY)  ## Each safety condition of the rules removed in turn: a unit test has to fail.
 	$(VENV)/bin/python tests/mutation/check.py --fast
 
-mutants: $(READY)  ## The same for the whole core and the agent's rules, with property tests and simulated histories.
+mutants: $(READY)  ## The same with every unit test, property tests and simulated histories.
 	$(VENV)/bin/python tests/mutation/check.py --histories 300
 
 test-integration: $(READY)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
-from galera_operator.core.model import Memory, Service, Task
+from galera_operator.core.model import Listed, NamesUnknown, Service, Task
+from galera_operator.core.remembered import Memory
 from galera_operator.core.spec import BadWish, Wish
 
 
@@ -17,6 +18,20 @@ class Conflict(Exception):
 
 class Refused(Exception):
     """The receiver did not do it, because the premise no longer holds or the request is not allowed; says which."""
+
+
+class Damaged(Refused):
+    """A stored record cannot be understood; says what is wrong with it.
+
+    Attributes:
+        version: what a write over it has to name.
+        text: what stands there.
+    """
+
+    def __init__(self, fault: str, version: int, text: str) -> None:
+        super().__init__(fault)
+        self.version = version
+        self.text = text
 
 
 class LoginRefused(Refused):
@@ -63,7 +78,7 @@ class Engine(Protocol):
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         """Add one placement constraint, or take it back. Restarts no task that still fits. Raises like `resize`."""
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         """Change the image, a server option (``--name=value``) or the ForceUpdate counter; empty or 0: no change.
 
         Swarm replaces the tasks by the service's own `update_config`. Raises like `resize`.
@@ -71,6 +86,20 @@ class Engine(Protocol):
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         """Call `wake` on every service or node event until `stop()`; returns when the stream breaks."""
+
+
+class Names(Protocol):
+    """Swarm's DNS, as the operator's own container asks it."""
+
+    def tasks(self, service: str) -> Listed | NamesUnknown:
+        """The addresses of ``tasks.<service>``. Never raises: no answer is an answer with its cause."""
+
+
+class Nameless:
+    """No DNS of a Swarm: nothing is known, so nobody is found missing."""
+
+    def tasks(self, service: str) -> Listed | NamesUnknown:
+        return NamesUnknown(f"nobody was asked for tasks.{service}")
 
 
 class Members(Protocol):
@@ -106,7 +135,7 @@ class Store(Protocol):
     """One record per cluster, compare-and-swap."""
 
     def load(self, cluster: str) -> Record | None:
-        """The record, or None when there never was one. Raises `Refused` when what is stored is not to be trusted."""
+        """The record, or None when there never was one. Raises `Damaged` when what is stored is not to be trusted."""
 
     def create(self, cluster: str, record: Record) -> Record:
         """Make the first record. Raises `Conflict` when somebody else just did."""

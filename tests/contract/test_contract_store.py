@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 from swarm_world import SwarmWorld
 
-from galera_operator.core.model import Consent, Copy, Fork, Memory, Shrink
 from galera_operator.core.position import Position
+from galera_operator.core.remembered import Consent, Copy, Fork, Memory, Shrink
 from galera_operator.ports import Conflict, Record
 
 ONE, TWO, THREE = (f"{digit * 8}-0000-4000-8000-{digit * 12}" for digit in "123")

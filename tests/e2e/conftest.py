@@ -34,6 +34,7 @@ def galera(sandbox: Sandbox) -> Iterator[Deployment]:
         deployment.wait_settled(1)
         yield deployment
     finally:
+        Sandbox.up(3)  # nodes that a failed test left down: the next module is not to pay for it
         deployment.remove()
 
 

@@ -111,12 +111,24 @@ class Deployment:
         self.docker("service", "update", "--detach", "--no-resolve-image", *args, self.database)
 
     def tasks(self, service: str | None = None) -> list[Task]:
-        ids = self.docker("service", "ps", "--quiet", "--no-trunc", service or self.database).split()
-        if not ids:
-            return []
+        """Every task that Swarm still knows. It removes old ones at any moment, also between its list and a look at each."""
+
+        def listed() -> list[dict[str, Any]]:
+            ids = self.docker("service", "ps", "--quiet", "--no-trunc", service or self.database).split()
+            return json.loads(self.docker("inspect", "--type", "task", *ids)) if ids else []
+
+        def consistent() -> tuple[list[dict[str, Any]]] | NotYet:
+            try:
+                return (listed(),)
+            except CommandFailed as error:
+                if "No such task" in str(error):
+                    return NotYet(error)
+                raise
+
+        (raws,) = wait_until(consistent, 10, "a list of tasks of which none was removed meanwhile")
         nodes = {node["ID"]: node["Description"]["Hostname"] for node in self._nodes()}
         found = []
-        for raw in json.loads(self.docker("inspect", "--type", "task", *ids)):
+        for raw in raws:
             status = raw["Status"]
             found.append(
                 Task(

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from deployment import Deployment
 
+from galera_operator.adapters.swarm_api import EngineApi
+from galera_operator.adapters.swarm_store import DAMAGED, LABEL, SwarmStore
+from galera_operator.ports import Conflict
 from galera_operator.sandbox.errors import CommandFailed
 from galera_operator.sandbox.waiting import NotYet, wait_until
 
@@ -118,6 +121,52 @@ def test_a_wrong_secret_is_told_as_a_refused_login_and_nothing_changes(galera: D
         swap_secret(galera, "wrong_token", "galera_token")
         galera.wait_settled(1)
         galera.docker("secret", "rm", "wrong_token")
+
+
+def damage_record(galera: Deployment) -> str:
+    """Cut the label that holds the cluster's record in half, as no command of docker's can, and return what is left."""
+    api = EngineApi(galera.sandbox.nodes[0].socket)
+    try:
+        name = SwarmStore.config_name(galera.database)
+        [config] = api.get("/configs", filters=json.dumps({"name": [name]}))
+        labels = config["Spec"]["Labels"]
+        labels[LABEL] = labels[LABEL][: len(labels[LABEL]) // 2]
+        api.post(f"/configs/{config['ID']}/update", config["Spec"], version=str(config["Version"]["Index"]))
+        return str(labels[LABEL])
+    finally:
+        api.client.close()
+
+
+def test_a_damaged_record_pages_and_the_command_that_the_page_names_makes_it_anew(galera: Deployment) -> None:
+    def damage() -> str | NotYet:
+        try:
+            return damage_record(galera)
+        except Conflict:
+            return NotYet("the operator wrote at the same time")
+
+    left = wait_until(damage, 30, "the record to be damaged", every=0.1)
+    plan = galera.wait_page("record-damaged")
+    wait_until(lambda: "PAGE record-damaged" in galera.operator_log(), 30, "the operator itself to page", every=0.5)
+    galera.label(replicas="2")
+    wait_until(lambda: galera.status()["wanted"] == 2, 30, "the wish to be seen")
+    galera.wait_page("record-damaged")
+    assert galera.replicas() == 1, "nothing is done without the record"
+
+    command = plan["remedy"].partition("galera-operator ")[2]
+    told = galera.execute(galera.operator, "galera-operator", *command.split(), "--yes")
+    assert left in told, "what is written over is shown"
+    galera.wait_settled(2)
+    [config] = json.loads(galera.docker("config", "inspect", SwarmStore.config_name(galera.database)))
+    assert config["Spec"]["Labels"][DAMAGED] == left
+
+
+def test_after_the_record_was_removed_the_members_obey_the_operator_all_the_same(galera: Deployment) -> None:
+    """They have obeyed a higher epoch than the first one of a new record."""
+    galera.label(replicas="2")
+    galera.wait_settled(2)
+    galera.docker("config", "rm", f"galera-operator.{galera.database}")
+    galera.label(replicas="1")
+    galera.wait_settled(1)
 
 
 def test_a_second_operator_waits_for_the_lease_and_says_so(galera: Deployment) -> None:

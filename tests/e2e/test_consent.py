@@ -52,23 +52,27 @@ def test_a_lost_majority_pages_with_a_command_that_brings_service_back_and_the_l
     page = three.wait_page("no-primary", within=180)
     commands = re.findall(r"galera-operator bootstrap \S+(?: --\S+ \d+)+", page["remedy"])
     assert len(commands) == 1
-    assert commands[0].endswith(f"--accept-loss-of {lost}")
+    # Swarm may have put the lost slot's next task onto the node of the killed one: what is lost is what was on the lost node.
+    assert re.search(rf"--from-slot \d+ --accept-loss-of {lost}$", commands[0]), commands[0]
 
+    without_consent = commands[0].partition(" --accept-loss-of")[0]
     with pytest.raises(CommandFailed, match=f"data of slot {lost} may be lost"):
-        decide(three, f"galera-operator bootstrap {three.database} --from-slot {killed} --yes")
+        decide(three, f"{without_consent} --yes")
     assert three.status()["plan"]["page"] == "no-primary", "what was not accepted by name changes nothing"
 
     told = decide(three, f"{commands[0]} --yes")
     assert "two clusters take writes" in told
 
-    def serves() -> dict | NotYet:
-        status = three.status()
-        admitted = [member for member in status["members"] if member["admitted"] and member["cluster_status"] == "Primary"]
-        return status if len(admitted) == 2 else NotYet(status)
+    def serving(status: dict) -> list[int]:
+        return [one["slot"] for one in status["members"] if one["admitted"] and one["cluster_status"] == "Primary"]
 
-    status = wait_until(serves, 180, "the two that are left to serve", every=0.5, ignoring=(CommandFailed, LookupError))
+    def serve() -> dict | NotYet:
+        status = three.status()
+        return status if len(serving(status)) == 2 else NotYet(status)
+
+    status = wait_until(serve, 180, "the two that are left to serve", every=0.5, ignoring=(CommandFailed, LookupError))
     assert status["condition"] == "degraded"
-    three.sql("INSERT INTO kept.rows_ VALUES (2)", slot=killed)
+    three.sql("INSERT INTO kept.rows_ VALUES (2)", slot=serving(status)[-1])
 
     three.sandbox.start_node(gone)
     after = three.wait_settled(3)

@@ -62,7 +62,7 @@ class FixedSize:
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         raise NotImplementedError
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise NotImplementedError
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
@@ -72,7 +72,7 @@ class FixedSize:
 class Operator:
     """One operator for these members. Remembers over its turns, as it does in a Swarm."""
 
-    def __init__(self, members: Sequence[Member], store: Notebook | None = None) -> None:
+    def __init__(self, members: Sequence[Member], store: Notebook | None = None, wish: Wish | None = None) -> None:
         self._pool = ThreadPoolExecutor(max_workers=len(members) + 1)
         lease = Lease(store or Notebook(), NAME, "operator of the tests")
         world = World(FixedSize(), RealMembers(), Journal(None), self._pool)
@@ -80,7 +80,7 @@ class Operator:
         tasks = tuple(
             Task(f"task{m.slot}", m.slot, f"node{m.slot}", f"node{m.slot}", "running", "running", m.address) for m in members
         )
-        self._cluster = Cluster(Service("svc", NAME, 1, len(tasks), stop_grace=120.0), Wish(), tasks, TOKEN)
+        self._cluster = Cluster(Service("svc", NAME, 1, len(tasks), stop_grace=120.0), wish or Wish(), tasks, TOKEN)
         self.plans: list[Plan] = []
 
     def __enter__(self) -> Self:

@@ -7,6 +7,7 @@ import random
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,13 @@ def test_a_copy_whose_bootstrap_never_began_keeps_its_position(cluster: Cluster)
     assert values(one) == [5]
 
 
+def signal_those_there(processes: list[int], number: signal.Signals) -> None:
+    """A script's short-lived child may have ended since the look."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
+
+
 def test_a_transfer_that_stands_still_is_idle_and_goes_on(cluster: Cluster) -> None:
     one, two = cluster.bootstrap(), cluster.member(2)
     fill(one, 200)
@@ -166,8 +174,7 @@ def test_a_transfer_that_stands_still_is_idle_and_goes_on(cluster: Cluster) -> N
         "bytes arrive", lambda: (two.data / ".sst").exists() and disk.bytes_in(two.data) > 5_000_000, seen=lambda: two.log[-500:]
     )
     stopped = scripts()
-    for process in stopped:
-        os.kill(process, signal.SIGSTOP)
+    signal_those_there(stopped, signal.SIGSTOP)
     moved = wait_for("the agent has seen it", receiving).moved
     idle = {}
 
@@ -184,8 +191,7 @@ def test_a_transfer_that_stands_still_is_idle_and_goes_on(cluster: Cluster) -> N
     assert joiner.total == one.status().data_bytes > 200_000_000
     assert (donor.role, donor.method, donor.stage) == ("donor", "mariabackup", "sending")
     assert two.exit_code is None
-    for process in stopped:
-        os.kill(process, signal.SIGCONT)
+    signal_those_there(stopped, signal.SIGCONT)
 
     def moves() -> bool:
         told = two.status().transfer

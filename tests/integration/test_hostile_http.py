@@ -53,7 +53,7 @@ def one() -> Iterator[Member]:
     cluster = Cluster()
     try:
         member = cluster.bootstrap()
-        assert member.admit(epoch=5)[0] == 200
+        assert member.admit(epoch=5, drain_seconds=50.0)[0] == 200
         wait_for("it is the writer", lambda: member.code("/writer") == 200)
         yield member
     finally:
@@ -426,7 +426,7 @@ def test_silent_connections_keep_nobody_else_waiting(agent: Before, count: int, 
         for _ in range(3):
             plan = timed(asked["operator"], operator.turn)
             assert isinstance(plan, Hold), plan
-        assert one.admit(epoch=5)[0] == 200, "it can command as well"
+        assert one.admit(epoch=5, drain_seconds=50.0)[0] == 200, "it can command as well"
         agent.said(f"from {agent.client}", told)
         assert one.code("/live") == 200
         assert check.poll() in {None, 0}, "Docker would kill the member"

@@ -21,6 +21,7 @@ from writes import TABLE, Writes, checksums, rows
 from galera_operator.core.agent_api import Admission, Stage
 from galera_operator.core.plan import Page, Plan
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.serving import Terms
 
 pytestmark = pytest.mark.integration
 
@@ -113,7 +114,9 @@ def test_without_the_recovered_position_members_that_say_synced_hold_different_r
             assert (status, "the state UUID is zeros" in body) == (http.client.CONFLICT, True)
             assert not agent.state.admit_self(), "nor by itself, with the operator away"
             with agent.state.changed:
-                agent.state.let_in(Admission.OPERATOR, 5.0, allow_donor=False)  # as if it had been admitted all the same
+                agent.state.let_in(
+                    Admission.OPERATOR, Terms(5.0, allow_donor=False, causal_reads=False)
+                )  # as if it had been admitted all the same
             assert (member.code("/ready"), member.code("/writer")) == (503, 503)
             assert member.haproxy(b"read\n") == member.haproxy(b"write\n") == "down#the state UUID is zeros\n"
             assert member.status().writer == "", "neither it nor another one is taken for the writer"

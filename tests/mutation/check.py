@@ -21,24 +21,30 @@ ACCEPTED = HERE / "accepted.toml"
 
 FILES = [
     *(f"core/{name}.py" for name in ("decide", "doubt", "election", "quorum", "accounting", "consent", "condition", "scaling")),
-    *(f"core/{name}.py" for name in ("traffic", "memory", "veto", "transfer", "spec", "position")),
-    *(f"core/{name}.py" for name in ("errand", "running", "verbs", "conditions", "schedule", "timetable", "cron", "runbook")),
-    *(f"agent/{name}.py" for name in ("commands", "peers", "routing")),
+    *(
+        f"core/{name}.py"
+        for name in ("veto", "veto_leaving", "veto_planned", "traffic", "memory", "transfer", "spec", "position")
+    ),
+    *(f"core/{name}.py" for name in ("wsrep_status", "flow", "terms", "binding", "renewal", "restart", "writer", "errand")),
+    *(f"agent/{name}.py" for name in ("commands", "peers", "routing", "flow", "disk", "forming", "bootstrap_mark")),
+    "runtime/lease.py",
 ]
-OUTSIDE = {"agent/peers.py": {"Peers", "_get_status", "own_address_towards"}}
-"""Not rules but sockets, threads and time; their tests are slow, and what they do is seen or not."""
+"""Where the data's safety is decided: who may form a Primary component, join, serve, leave, and which operator may act."""
 
-FAST = ["core/veto.py", "core/election.py", "core/quorum.py", "core/accounting.py", "core/consent.py"]
-"""What CI checks at every run: who may form a Primary component."""
+OUTSIDE = {
+    "agent/peers.py": {"Peers", "_get_status", "own_address_towards"},
+    "agent/disk.py": {"give_to_mysql"},
+}
+"""Not rules but sockets, threads and time, whose tests are slow; and what only root can test."""
 
 ELSEWHERE = (
     *("demo", "sandbox", "charts", "readme", "layout", "labels", "swarm.", "loop", "pages", "inbox", "settings", "observe"),
-    *("agent_connections", "agent_settings", "agent_server", "agent_progress"),
+    *("commands", "agent_connections", "agent_settings", "agent_server", "agent_progress"),
 )
 """Tests of other parts, or with a clock in them, which fail on a busy machine without any mutant: not even collected."""
 
-LONG = ("interrupted", "damaged", "tick", "lease", "swarm_store", "consent_commands")
-"""Tests of many turns or of what is around the core; left out where only a first look is wanted."""
+LONG = ("interrupted", "damaged", "tick", "swarm_store", "consent_commands")
+"""Tests of many turns, or of what is around the rules: the fast form does without."""
 
 PATIENCE = 120
 """Seconds of computing for all tests of one mutant; one that takes longer has made something endless."""
@@ -47,8 +53,7 @@ PATIENCE = 120
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", metavar="NAME", help="only mutants whose name contains this, e.g. core/veto.py or _leaving")
-    parser.add_argument("--fast", action="store_true", help="only who may form a Primary component, and unit tests only")
-    parser.add_argument("--unit", action="store_true", help="unit tests only: a first look at what survives")
+    parser.add_argument("--fast", action="store_true", help="only unit tests that are done in no time: what `make test` runs")
     parser.add_argument("--thorough", action="store_true", help="the slow ways to kill also for what is accepted with a reason")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, metavar="N")
     parser.add_argument("--histories", type=int, default=0, metavar="N", help="simulated histories for each survivor")
@@ -59,8 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     sys.path[:0] = [str(HERE), str(ROOT / "operator")]
     from mutants import mutants_of
 
-    files = FAST if chosen.fast else FILES
-    found = [mutant for file in files for mutant in mutants_of(SOURCE / file, file, OUTSIDE.get(file, ()))]
+    found = [mutant for file in FILES for mutant in mutants_of(SOURCE / file, file, OUTSIDE.get(file, ()))]
     found = [mutant for mutant in found if chosen.only is None or chosen.only in mutant.name]
     if chosen.list:
         print("\n".join(f"{mutant.file}:{mutant.line} {mutant.name}" for mutant in found))
@@ -77,11 +81,8 @@ def _check(found: list, chosen: argparse.Namespace) -> int:
     resort = last_resort(chosen.histories) if chosen.histories else None
     expected = frozenset() if chosen.thorough else frozenset(_accepted())
     harness = Harness(found, chosen.jobs, PATIENCE, _say, expected, resort)
-    is_quick = chosen.fast or chosen.unit
-    tests = [ROOT / "tests" / "unit", *([] if is_quick else [ROOT / "tests" / "property"])]
-    ignored = [f"--ignore-glob=*/test_{name}*" for name in (*ELSEWHERE, *(LONG if is_quick else ()))]
-    if chosen.fast:
-        ignored.append("--ignore-glob=*/test_agent_*")
+    tests = [ROOT / "tests" / "unit", *([] if chosen.fast else [ROOT / "tests" / "property"])]
+    ignored = [f"--ignore-glob=*/test_{name}*" for name in (*ELSEWHERE, *(LONG if chosen.fast else ()))]
     # What an earlier test left to the garbage collector must not fail a later one: that would look like a killed mutant.
     quiet = ["-q", "-s", "--no-header", "--no-summary", "-p", "no:unraisableexception", "-p", "no:threadexception"]
     pytest.main([*map(str, tests), *ignored, *quiet], plugins=[harness])
@@ -105,7 +106,7 @@ def _report(harness, chosen: argparse.Namespace, seconds: float) -> int:
             _say(f"  {fate.by}")
     checked = {fate.mutant.name for fate in harness.fates}
     alive_names = {fate.mutant.name for fate in survivors}
-    whole = chosen.only is None and not chosen.fast
+    whole = chosen.only is None
     stale = [name for name in accepted if name not in alive_names and (whole or name in checked)]
     if not chosen.fast:  # the fast form leaves tests out, so it cannot tell
         for name in stale:

@@ -10,6 +10,7 @@ import importlib
 import json
 import os
 import resource
+import signal
 import sys
 import threading
 import time
@@ -130,6 +131,7 @@ class Harness:
     def _begin(self, mutant: Mutant, items: list[pytest.Item]) -> tuple[int, int]:
         def kill() -> str:
             resource.setrlimit(resource.RLIMIT_CPU, (self._patience, self._patience))
+            signal.alarm(5 * self._patience)  # for one that waits for ever without computing
             swap(mutant, importlib.import_module(name_of(mutant)))
             return first_failure(items) or self._slowly(mutant)
 
@@ -145,7 +147,7 @@ class Harness:
         pid, status = os.waitpid(-1, 0)
         mutant, pipe = running.pop(pid)
         by = told_through(pipe).decode(errors="replace")
-        return Fate(mutant, f"time: more than {self._patience} s of computing" if os.WIFSIGNALED(status) else by)
+        return Fate(mutant, f"time: more than {self._patience} s of computing, or for ever" if os.WIFSIGNALED(status) else by)
 
 
 def is_property(item: pytest.Item) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 from builders import DONOR, JOINER, A, B, C, cluster, decided, member, position, task, unseen, waiting
 from hypothesis import strategies as st
 
-from galera_operator.core.agent_api import Admission, Stage
-from galera_operator.core.model import Consent, Copy, Fork, Memory, Seat, Shrink, Silence, Snapshot
+from galera_operator.core.agent_api import ANY_WRITER, Admission, Stage
+from galera_operator.core.model import Seat, Silence, Snapshot
 from galera_operator.core.position import ZERO_UUID, Directory
+from galera_operator.core.remembered import Consent, Copy, Fork, Memory, Restart, Shrink, WriterMove
 from galera_operator.core.spec import BadWish, Wish
 
 SLOTS = range(1, 7)
@@ -27,6 +28,7 @@ def some(name: str, *values: object) -> list[dict[str, Any]]:
 OF_A_TASK = [
     *({"node": node} for node in ("n1", "n2")),
     *some("state", "starting", "preparing", "complete"),
+    *some("is_outdated", True),
 ]
 OF_AN_AGENT = [
     *some("stage", *Stage),
@@ -34,7 +36,8 @@ OF_AN_AGENT = [
     *some("since", 0.0, 1.0, 500.0),
     *some("transfer", JOINER, DONOR, replace(JOINER, idle=500.0)),
     *some("admission", Admission.NONE, Admission.NONE, Admission.SELF),
-    *some("writer", "", "db.2", "db.3", "db.9"),
+    *some("writer", "", "db.2", "db.3", "db.9", ANY_WRITER),
+    *some("api_level", 1),
     *some("sessions", 4),
     *some("note", "", "waiting for a donor"),
     *some("view_age", 0.0, 2.0, 2.1, 9.9, 10.0, 60.0),
@@ -91,7 +94,7 @@ GRACES = st.sampled_from([10.0, 120.0])
 WISHES = st.sampled_from(
     [Wish(replicas=wished, join_parallel=parallel) for wished in (None, 1, 2, 3, 5) for parallel in (1, 4)]
     + [Wish(replicas=wished) for wished in (1, 2, 3)] * 2
-    + [Wish(replicas=1, pause=True), Wish(replicas=3, allow_donor=True)]
+    + [Wish(replicas=1, pause=True), Wish(replicas=3, allow_donor=True), Wish(replicas=3, any_writer=True)]
     + [BadWish("bad-label", "galera.replicas is 'banana'; expected a number", "change it", fatal) for fatal in (True, False)]
 )
 MEMORIES_LEDGER = st.dictionaries(st.sampled_from(SLOTS), st.sampled_from(SEQNOS), max_size=4)
@@ -140,6 +143,14 @@ POSITIONS = st.builds(position, st.sampled_from(SEQNOS), st.sampled_from([A, A, 
 CONSENTS = st.builds(lambda slot, at, accepted: decided(slot, at, *accepted), st.sampled_from([1, 2, 3]), POSITIONS, ACCEPTED)
 FORKS = st.builds(Fork, st.builds(position, st.sampled_from(SEQNOS), st.sampled_from([A, B])), ACCEPTED)
 GIVEN_UP = st.dictionaries(st.sampled_from(SLOTS), st.sampled_from([A, B, C]), max_size=2)
+MOVES = st.builds(
+    lambda slot, of: WriterMove(slot, f"life{of}", "ann@desk", "now"), st.sampled_from(SLOTS), st.sampled_from(SLOTS)
+)
+RESTARTS = st.builds(
+    lambda slots, alone: Restart({slot: f"life{slot}" for slot in sorted(slots)}, "ann@desk", "now", alone),
+    st.sets(st.sampled_from(SLOTS), min_size=1),
+    st.booleans(),
+)
 NOTHING = st.none() | st.none() | st.none()
 
 
@@ -151,4 +162,13 @@ def memories(draw: st.DrawFn) -> Memory:
     if not uuid:
         return Memory(consent=consent)
     ledger = {slot: Copy(f"id-of-n{slot}", seqno) for slot, seqno in sorted(draw(MEMORIES_LEDGER).items())}
-    return Memory(uuid, ledger, draw(SHRINKS), consent=consent, fork=draw(NOTHING | FORKS), given_up=draw(st.just({}) | GIVEN_UP))
+    return Memory(
+        uuid,
+        ledger,
+        draw(SHRINKS),
+        consent=consent,
+        fork=draw(NOTHING | FORKS),
+        given_up=draw(st.just({}) | GIVEN_UP),
+        move=draw(st.none() | MOVES),
+        restart=draw(st.none() | RESTARTS),
+    )

@@ -7,16 +7,9 @@ from builders import DONOR, A, position, status, wsrep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galera_operator.core.agent_api import (
-    PATHS,
-    Admission,
-    AgentStatus,
-    Grant,
-    Stage,
-    command_from_json,
-    command_to_json,
-)
+from galera_operator.core.agent_api import PATHS, Admission, AgentStatus, Grant, Stage, command_from_json, command_to_json
 from galera_operator.core.position import Position
+from galera_operator.core.serving import FlowControl
 from galera_operator.core.strict_json import BadMessage
 
 TEXTS = st.text(max_size=20)
@@ -35,6 +28,7 @@ STATUSES = st.builds(
     wsrep=st.none() | st.builds(wsrep, conf_id=COUNTS, members=st.lists(TEXTS, max_size=3).map(tuple)),
     transfer=st.sampled_from([None, DONOR]),
     admission=st.sampled_from(Admission),
+    flow=st.none() | st.builds(FlowControl, SECONDS, SECONDS, COUNTS),
     sessions=COUNTS,
     note=TEXTS,
 )

@@ -13,8 +13,9 @@ from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.consent import losses, objection
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import intend, remember
-from galera_operator.core.model import Live, Memory, Snapshot, Stopped, Unseen
+from galera_operator.core.model import Live, Snapshot, Stopped, Unseen
 from galera_operator.core.plan import Act, Bootstrap, FormPrimary, Invite, Page, Plan, StopMember
+from galera_operator.core.remembered import Memory
 from galera_operator.core.veto import broken_invariants
 
 BY_ITSELF = {Condition.FIRST_START, Condition.ALL_STOPPED}

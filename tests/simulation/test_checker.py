@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from galera_operator.agent import routing
-from galera_operator.core import consent, decide, election, quorum
+from galera_operator.core import consent, decide, election, quorum, restart
 from galera_operator.core.agent_api import Grant
 from galera_operator.core.plan import Act, Resize
 from galera_operator.runtime import tick
@@ -45,6 +45,12 @@ def test_nothing_is_broken_as_long_as_nothing_is_taken_out():
 def test_an_election_that_takes_the_lowest_slot_loses_acknowledged_writes(monkeypatch):
     monkeypatch.setattr(election, "max", lambda seats, key: min(seats, key=lambda seat: seat.slot), raising=False)
     assert finds("without acknowledged write-sets")
+
+
+@pytest.mark.usefixtures("_no_second_opinion")
+def test_a_restart_that_waits_for_nobody_takes_a_member_beside_another_that_is_not_back(monkeypatch):
+    monkeypatch.setattr(restart, "obstacle", lambda _seen: None)
+    assert finds("an operator restarts", tastes=("restart", "kill"))
 
 
 @pytest.mark.usefixtures("_no_second_opinion")

@@ -28,7 +28,13 @@ DEATHS = (
     | of("kill-joiner") | of("kill-donor") | of("lose-node", NODES)
 )  # fmt: skip
 STILLNESS = (
-    of("freeze", SLOTS) | of("freeze-database", SLOTS) | of("freeze-all") | of("slow", SLOTS) | of("desync", SLOTS) | of("stick")
+    of("freeze", SLOTS)
+    | of("freeze-database", SLOTS)
+    | of("freeze-all")
+    | of("slow", SLOTS)
+    | of("desync", SLOTS)
+    | of("stick")
+    | of("unbind", SLOTS)
 )
 NETWORK = of("part", NODES) | of("part", st.just("n1, n2")) | of("part-members", NODES) | of("one-way", NODES, PLACES)
 DISKS = of("empty", NODES) | of("corrupt", NODES) | of("loose", NODES) | of("big")
@@ -42,6 +48,9 @@ REPAIRS = (
     of("heal") | of("thaw-all") | of("thaw", SLOTS) | of("boot-node", NODES) | of("engine-back") | of("quick", SLOTS)
     | of("resync", SLOTS) | of("unstick") | of("let-in")
 )  # fmt: skip
+PLANNED = (
+    of("restart") | of("restart-anyway") | of("cancel-restart") | of("move-writer", SLOTS) | of("any-writer") | of("one-writer")
+)
 PEOPLE = of("person") | of("pause") | of("unpause") | of("lock-out", SLOTS)
 ANYTHING = SIZES | DEATHS | STILLNESS | NETWORK | DISKS | OPERATORS | REPAIRS | PEOPLE | of("pass", PAUSES)
 
@@ -99,6 +108,10 @@ class Cluster(RuleBasedStateMachine):
 
     @rule(one=REPAIRS, seconds=PAUSES)
     def something_is_repaired(self, one: Action, seconds: float) -> None:
+        self.feed(one, action("pass", seconds))
+
+    @rule(one=PLANNED, seconds=PAUSES)
+    def a_person_asks_for_planned_work(self, one: Action, seconds: float) -> None:
         self.feed(one, action("pass", seconds))
 
     @rule(one=PEOPLE)

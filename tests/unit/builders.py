@@ -6,8 +6,9 @@ from dataclasses import fields, replace
 from typing import Any
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
-from galera_operator.core.model import Consent, Copy, Live, Memory, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Live, Seat, Service, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.remembered import Consent, Copy, Memory
 from galera_operator.core.spec import BadWish, Wish
 
 A = "aaaaaaaa-0000-4000-8000-000000000001"
@@ -100,6 +101,12 @@ def joined_but_not_admitted(slot: int, **changes: Any) -> Seat:
 def non_primary(slot: int, **changes: Any) -> Seat:
     """A member that lives, and has been without a Primary component for a minute."""
     return member(slot, **({"cluster_status": "non-Primary", "ready": False, "view_age": 60.0} | changes))
+
+
+def apart(slot: int, **changes: Any) -> Seat:
+    """A member that has left its group by itself, a minute ago, and lives on."""
+    left = {"connected": False, "cluster_status": "Disconnected", "local_state": 0, "cluster_size": 0, "conf_id": 2**64 - 1}
+    return non_primary(slot, **(left | changes))
 
 
 def waiting(slot: int, at: Position | None = None, **changes: Any) -> Seat:

@@ -9,7 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from galera_operator.core.model import Memory, Task
+from galera_operator.core.model import Task
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Conflict, Record, Unreachable
 
 

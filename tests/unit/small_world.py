@@ -15,6 +15,7 @@ from builders import A, task, wsrep
 from fakes import Fuse
 
 from galera_operator.core.agent_api import (
+    API_LEVEL,
     Admission,
     Admit,
     AgentStatus,
@@ -76,6 +77,7 @@ class SmallWorld:
         self.wish: int | None = 1
         self.replicas = 1
         self.version = 10
+        self.stop_grace = 120.0
         self.boxes: dict[str, Box] = {}
         self.volumes: dict[int, Position] = {}
         self.silent: set[int] = set()
@@ -90,6 +92,10 @@ class SmallWorld:
         self.formed: list[tuple[int, int]] = []
         """Epoch and slot of each command by which a Primary component was formed."""
         self.served = False
+        self.restarted: list[int] = []
+        """The slots whose members were restarted in order, in that order."""
+        self.outage_allowed = False
+        """Nobody need serve while the only member is restarted."""
         self._fuse = fuse or Fuse()
         self._made = 0
         self._reconcile()
@@ -97,7 +103,9 @@ class SmallWorld:
     # Engine
 
     def clusters(self) -> Sequence[Cluster]:
-        service = Service("svc", NAME, self.version, self.replicas, stop_grace=120.0, constraints=tuple(self.constraints))
+        service = Service(
+            "svc", NAME, self.version, self.replicas, stop_grace=self.stop_grace, constraints=tuple(self.constraints)
+        )
         wish = Wish(replicas=self.wish, schedules=self.schedules)
         return [Cluster(service, wish, tuple(self._task(box) for box in self.boxes.values()), "token")]
 
@@ -110,7 +118,7 @@ class SmallWorld:
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         self._fuse.around(lambda: self._constrain(version, constraint, back=back))
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise NotImplementedError
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
@@ -141,6 +149,7 @@ class SmallWorld:
             note="",
             view_age=60.0,
             leaving=box.stage is Stage.STOPPING,
+            api_level=API_LEVEL,
         )
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
@@ -167,7 +176,7 @@ class SmallWorld:
             for box in self.members():
                 if box.is_primary:
                     self.volumes[box.slot] = Position(self.history, self.seqno)
-        elif self.served:
+        elif self.served and not self.outage_allowed:
             self.harm.append("nobody serves")
 
     def crash(self, *survivors: int) -> None:
@@ -195,6 +204,7 @@ class SmallWorld:
             "members": [(box.slot, box.stage, box.admission, box.desired) for box in self.boxes.values()],
             "one writer": {box.writer for box in self.boxes.values()} in [{f"db.{box.slot}"} for box in self.boxes.values()],
             "one history": {self.volumes[box.slot].uuid for box in self.members() if box.is_primary} == {self.history},
+            "restarted": self.restarted,
             "harm": self.harm,
         }
 
@@ -245,10 +255,10 @@ class SmallWorld:
                     raise Refused(f"stage {box.stage}: in a Primary component, or on its way into one")
             case FormPrimary():
                 self._form_primary(box, command)
+            case Stop(only_drained=True) if box.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                raise Refused(f"stage {box.stage}: only a drained member was to be stopped")
             case Stop():
-                if box.is_member and box.is_primary:
-                    self.harm.append(f"{box.id} is stopped in the Primary component")
-                box.stage = Stage.STOPPING
+                self._stop(box)
             case Admit():
                 if not box.is_member or not box.is_primary:
                     self.harm.append(f"{box.id} admitted while it is {box.stage}")
@@ -256,12 +266,22 @@ class SmallWorld:
             case AppointWriter(writer=writer):
                 box.writer = writer
             case Drain():
-                if box.writer == f"db.{box.slot}":
+                if box.writer == f"db.{box.slot}" and not self.outage_allowed:
                     self.harm.append(f"the writer {box.id} is drained")
                 box.stage = Stage.DRAINING
             case _:
                 raise NotImplementedError(command)
         box.epoch = command.epoch
+
+    def _stop(self, box: Box) -> None:
+        """A member of the Primary component may go only drained, for a restart, while all others serve."""
+        if box.is_member and box.is_primary:
+            others = [other for other in self.boxes.values() if other is not box]
+            if box.stage is not Stage.DRAINED or not all(other.serves for other in others):
+                self.harm.append(f"{box.id} is stopped in the Primary component while it is {box.stage}")
+            self.restarted.append(box.slot)
+            self.view += 1
+        box.stage = Stage.STOPPING
 
     def _bootstrap(self, box: Box, grant: Grant) -> None:
         held = self.volumes.get(box.slot)

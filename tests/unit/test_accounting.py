@@ -19,9 +19,9 @@ from builders import (
 
 from galera_operator.core.accounting import SILENCE, missing_copy, wait_for_copies
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Memory
 from galera_operator.core.plan import SOON, Act, Hold, Page, Resize
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Memory
 
 AT_HAND = (waiting(1, position(100)), waiting(2, position(90)))
 OLD_TASK = task(2, id="old", desired="shutdown")
@@ -205,6 +205,12 @@ def test_a_slot_that_never_had_a_node_nor_data_has_nothing_to_tell():
 def test_a_slot_without_a_node_that_held_data_is_missing():
     missing = missing_copy(cluster(*AT_HAND, pending(3)), remembered(ledger={3: 1}))
     assert missing.what == "slot 3 was not seen: its task has no address yet"
+
+
+def test_a_slot_without_a_node_whose_volume_another_slots_task_is_on_is_accounted_for():
+    seen = cluster(waiting(1, position(100)), waiting(2, position(90), node="n3"), pending(3))
+    assert missing_copy(seen, remembered(ledger={1: 100, 3: 90})) is None
+    assert missing_copy(seen, remembered(ledger={1: 100, 3: 91})) is not None
 
 
 def test_who_comes_after_one_without_a_node_is_asked_for_all_the_same():

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import C, position, recipient
 
@@ -16,6 +18,7 @@ from galera_operator.core.plan import (
     Invite,
     Page,
     Resize,
+    RestartMember,
     StopMember,
     forms_primary,
 )
@@ -72,7 +75,13 @@ def do(*steps, to=None):
         ),
         (FormPrimary(1, "10.0.0.1", "life1", position(5)), ("10.0.0.1", "token", AgentFormPrimary(7, "life1", position(5)))),
         (StopMember(1, "10.0.0.1", "life1"), ("10.0.0.1", "token", Stop(7, "life1"))),
+        (RestartMember(1, "10.0.0.1", "life1", "task1"), ("10.0.0.1", "token", Stop(7, "life1"))),
+        (
+            RestartMember(1, "10.0.0.1", "life1", "task1", only_drained=True),
+            ("10.0.0.1", "token", Stop(7, "life1", only_drained=True)),
+        ),
         (ADMIT, ("10.0.0.1", "token", Admit(7, "life1", 50.0, allow_donor=False))),
+        (replace(ADMIT, causal_reads=True), ("10.0.0.1", "token", Admit(7, "life1", 50.0, allow_donor=False, causal_reads=True))),
         (DRAIN, ("10.0.0.2", "token", Drain(7, "life2", 50.0))),
         (Resize("svc", 40, 3, 2, (3, "task3")), ("svc", 40, 2)),
     ],

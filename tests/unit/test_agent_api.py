@@ -22,6 +22,7 @@ from galera_operator.core.agent_api import (
     sql_password,
     token_from_root_password,
 )
+from galera_operator.core.serving import FlowControl, Terms
 from galera_operator.core.strict_json import BadMessage
 
 COMMANDS = [
@@ -31,19 +32,24 @@ COMMANDS = [
     ("/appoint", AppointWriter(3, "life1", "db.1")),
     ("/drain", Drain(3, "life1", 12.5)),
     ("/stop", Stop(3, "life1")),
+    ("/stop", Stop(3, "life1", only_drained=True)),
     ("/fence", Fence(3, "life1")),
     ("/form-primary", FormPrimary(3, "life1", position(9))),
     ("/grant", Grant(3, "life1", "10.0.0.1", position(9), (), history=B)),
     ("/grant", Grant(3, "life1", "10.0.0.1", position(9), ("10.0.0.2",), replaces=True)),
+    ("/admit", Admit(3, "life1", 50.0, allow_donor=False, causal_reads=True)),
 ]
 STATUSES = [
     status(1),
     status(2, wsrep=wsrep(members=("db.1", "db.2")), transfer=DONOR, position=position(5)),
     status(3, stage=Stage.JOINING, transfer=JOINER, note="receiving ünïcode"),
     status(4, wsrep=wsrep(conf_id=18446744073709551615, local_state=0, cluster_status="non-Primary")),
+    status(7, terms=Terms(50.0, allow_donor=True, causal_reads=True)),
+    status(6, wsrep=wsrep(), flow=FlowControl(10.0, 0.25, 3)),
+    status(8, api_level=1),
     status(5, term=4, view_age=2.5, leaving=True, data_bytes=1 << 40, transfer=replace(JOINER, total=8192, rate=1.5, idle=0.5)),
 ]
-CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "total", "rate", "idle"}
+CAME_LATER = {"term", "view_age", "leaving", "data_bytes", "api_level", "total", "rate", "idle", "flow", "terms"}
 FULL = STATUSES[1]
 
 
@@ -96,16 +102,20 @@ def test_a_position_with_more_in_it_is_refused():
 @pytest.mark.parametrize(("path", "command"), COMMANDS, ids=lambda x: x if isinstance(x, str) else type(x).__name__)
 def test_a_command_with_a_missing_or_an_unknown_key_is_refused_with_the_keys_name(path, command):
     raw = json.loads(command_to_json(command))
-    for key in raw.keys() - {"history", "replaces"}:
+    for key in raw.keys() - {"history", "replaces", "causal_reads", "only_drained"}:
         with pytest.raises(BadMessage, match=f"'{key}' is missing"):
             command_from_json(path, json.dumps({name: value for name, value in raw.items() if name != key}))
     with pytest.raises(BadMessage, match="unknown key 'force'"):
         command_from_json(path, json.dumps(raw | {"force": True}))
 
 
-@pytest.mark.parametrize("command", [Fence(3, "life1"), COMMANDS[0][1], COMMANDS[1][1]], ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize(
+    "command",
+    [Fence(3, "life1"), Stop(3, "life1"), COMMANDS[0][1], COMMANDS[1][1], COMMANDS[2][1]],
+    ids=lambda one: type(one).__name__,
+)
 def test_a_command_does_not_name_what_an_older_agent_would_not_understand_unless_it_means_it(command: Command):
-    assert not {"history", "replaces"} & json.loads(command_to_json(command)).keys()
+    assert not {"history", "replaces", "causal_reads", "only_drained"} & json.loads(command_to_json(command)).keys()
 
 
 def test_what_an_older_agent_must_not_overlook_is_named():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from galera_operator.agent.disk import (
     bytes_in,
     finish_scratch,
     fresh_scratch,
+    give_to_mysql,
     read_disk,
     replace_file,
     resume_scratch,
@@ -43,6 +45,8 @@ def test_a_fresh_volume_is_empty_also_with_what_file_systems_and_galera_leave(tm
     (tmp_path / "lost+found").mkdir()
     (tmp_path / "galera.cache").touch()
     (tmp_path / ".galera-init").mkdir()
+    (tmp_path / "gvwstate.dat").touch()
+    (tmp_path / ".galera-agent.last-end").touch()
     assert read_disk(tmp_path).directory is Directory.EMPTY
 
 
@@ -94,6 +98,20 @@ def test_a_directory_into_which_a_transfer_was_cut_off_is_half_copied(data: Path
     found = read_disk(data)
     assert (found.directory, found.position) == (Directory.HALF_COPIED, None)
     assert mark in found.note
+
+
+@pytest.mark.parametrize("mark", [".sst", "sst_in_progress"])
+def test_a_transfer_that_had_only_begun_does_not_leave_an_empty_directory(tmp_path: Path, mark: str) -> None:
+    (tmp_path / mark).mkdir()
+    assert read_disk(tmp_path).directory is Directory.HALF_COPIED
+
+
+def test_a_saved_view_is_reported_and_decides_nothing(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    without = read_disk(data)
+    assert not caplog.text
+    (data / "gvwstate.dat").write_text("my_uuid: half writ")
+    assert read_disk(data) == without
+    assert "gvwstate.dat" in caplog.text
 
 
 def test_files_of_somebody_else_are_not_initialised_over(tmp_path: Path) -> None:
@@ -151,7 +169,8 @@ MARKS = {
     "cut off in its last number, perhaps": f"{A}:12 {A}:12",
     "one position": f"{A}:12\n",
     "two seqnos": f"{A}:12 {B}:13\n",
-    "zeros": f"{ZERO_UUID}:12 {A}:12\n",
+    "from zeros": f"{ZERO_UUID}:12 {A}:12\n",
+    "to zeros": f"{A}:12 {ZERO_UUID}:12\n",
     "no seqno": f"{A}:-1 {A}:-1\n",
     "more than a mark": f"{A}:12 {A}:12\n and more\n",
     "not text": "\udcff",
@@ -271,3 +290,24 @@ def test_bytes_are_counted_without_what_each_member_makes_itself(tmp_path: Path)
     (tmp_path / ".sst" / "ibdata1").write_bytes(b"x" * 300)
     (tmp_path / "a").write_bytes(b"x" * 7)
     assert bytes_in(tmp_path) == 307
+
+
+ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+
+
+@ROOT_ONLY
+def test_a_volume_of_another_account_becomes_mysqls_with_all_that_is_in_it(data: Path) -> None:
+    give_to_mysql(data, "nobody")
+    owner = pwd.getpwnam("nobody").pw_uid
+    assert {path.stat().st_uid for path in (data, data / "mysql", data / "ibdata1", data / "grastate.dat")} == {owner}
+
+
+@ROOT_ONLY
+def test_what_a_person_edited_as_root_in_mysqls_volume_is_mysqls_again(data: Path) -> None:
+    give_to_mysql(data, "nobody")
+    owner = pwd.getpwnam("nobody").pw_uid
+    os.chown(data / "grastate.dat", 0, 0)
+    (data / "gvwstate.dat").symlink_to("/etc/hostname")
+    give_to_mysql(data, "nobody")
+    assert (data / "grastate.dat").stat().st_uid == owner
+    assert Path("/etc/hostname").stat().st_uid == 0

@@ -9,6 +9,7 @@ import pytest
 from builders import B, wsrep
 
 from galera_operator.agent.routing import Answer, Role, Seen, choose_writer, readiness, slot_order, writability
+from galera_operator.core.agent_api import ANY_WRITER
 from galera_operator.core.position import ZERO_UUID
 
 NAMES = ("db.1", "db.2", "db.3")
@@ -72,6 +73,13 @@ def test_the_writer_is_in_service_like_a_reader_but_stays_so_while_it_donates(ow
     assert writability(own, 0.2, others, "db.2").code == (404 if donates or code == 200 else code)
 
 
+@pytest.mark.parametrize(("own", "others", "code"), [case[1:] for case in READY], ids=[case[0] for case in READY])
+def test_where_every_member_is_a_writer_who_serves_reads_takes_writes_and_a_donor_does_not(
+    own: Seen, others: list[Seen], code: int
+) -> None:
+    assert writability(own, 0.5, others, ANY_WRITER).code == code
+
+
 def test_a_donor_may_be_read_where_the_user_allows_it() -> None:
     assert readiness(one(1, **DONOR), 0.2, OTHERS, allow_donor=True).code == 200
 
@@ -104,6 +112,10 @@ WRITERS = [
     ("a later choice of one that is out of service", one(1), [one(2, writer="db.2", term=9, draining=True)], "db.1", 5),
     ("two choices at once: the lower", one(1, writer="db.3"), [one(2, writer="db.2")], "db.2", 5),
     ("a choice in another history is none", one(2, writer="db.2"), [one(1, term=9, state_uuid=B)], "db.2", 5),
+    ("every member, as another agent has heard", one(1), [one(2, writer=ANY_WRITER, term=6)], ANY_WRITER, 6),
+    ("every member, also when one drains", one(1, writer=ANY_WRITER), [one(2, writer="db.3", draining=True)], ANY_WRITER, 5),
+    ("one again, as another agent has heard", one(1, writer=ANY_WRITER), [one(2, writer="db.3", term=6)], "db.3", 6),
+    ("every member, but not Primary: no say", one(1, writer=ANY_WRITER, cluster_status="non-Primary"), OTHERS, "", 5),
     ("only a donor is left", one(1, writer="", **DONOR), [one(2, writer="", admitted=False)], "db.1", 6),
     ("a Synced one before a donor", one(1, writer="", **DONOR), [one(2, writer="")], "db.2", 6),
     ("not Primary: no say", one(1, cluster_status="non-Primary"), OTHERS, "", 5),
@@ -149,7 +161,7 @@ def test_agents_that_disagree_come_to_one_writer_whatever_the_order_of_their_loo
 
 
 @pytest.mark.parametrize("reached", [{"db.1"}, {"db.2"}, {"db.3"}, {"db.1", "db.3"}], ids=lambda names: "+".join(sorted(names)))
-@pytest.mark.parametrize("new", ["db.2", "db.3"])
+@pytest.mark.parametrize("new", ["db.2", "db.3", ANY_WRITER])
 def test_an_appointment_that_reached_any_agent_takes_effect_everywhere(new: str, reached: set[str]) -> None:
     chance = Random(1)
     members = {

@@ -15,7 +15,7 @@ from galera_operator.agent.member import Member
 from galera_operator.agent.peers import Component, Heard, Peers, find_component, first_in_line, live_members
 from galera_operator.agent.routing import STALE_SECONDS, Role, Seen, choose_writer, readiness
 from galera_operator.agent.settings import read_settings
-from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Grant, Stage
+from galera_operator.core.agent_api import ANY_WRITER, API_LEVEL, Admit, AppointWriter, Drain, Grant, Stage, Stop
 from galera_operator.core.position import ZERO_UUID, Directory, Position
 
 BOTH = ("db.1", "db.2")
@@ -136,6 +136,10 @@ def test_only_members_of_the_component_count(other, writer):
 
 def test_where_the_component_tells_no_names_everybody_of_the_history_counts():
     assert chosen(one(2, members=()), one(1)) == "db.1"
+
+
+def test_a_member_of_the_component_without_a_name_is_not_taken_for_the_writer():
+    assert chosen(one(2, members=(*BOTH, ""))) == "db.2"
 
 
 def test_a_choice_of_nobody_is_no_choice():
@@ -267,6 +271,35 @@ def test_otherwise_the_operators_word_is_taken(member, says):
     assert member.epoch == 5
 
 
+def test_every_member_may_be_appointed_at_once(member):
+    member.enter(Stage.RUNNING, "Synced")
+    member.saw_wsrep(wsrep(cluster_size=1, members=("db.1",)))
+    obey(member, Admit(5, member.settings.incarnation, 50.0, allow_donor=False))
+    appoint(member, ANY_WRITER)
+    assert member.status().writer == ANY_WRITER
+    assert member.status().api_level == API_LEVEL
+    assert member.is_writer
+    assert member.may_write().code == 200
+
+
+@pytest.mark.parametrize("stage", list(Stage))
+def test_a_stop_that_is_meant_for_a_drained_member_is_refused_by_every_other_one(member, stage):
+    member.enter(stage, "busy")
+    stop = Stop(5, member.settings.incarnation, only_drained=True)
+    if stage in {Stage.DRAINING, Stage.DRAINED}:
+        obey(member, stop)
+    else:
+        with pytest.raises(Refused, match="only a drained member was to be stopped"):
+            obey(member, stop)
+    assert bool(member.wishes.stop) is (stage in {Stage.DRAINING, Stage.DRAINED})
+
+
+def test_any_other_stop_is_for_a_member_in_every_stage(member):
+    member.enter(Stage.RUNNING, "Synced")
+    obey(member, Stop(5, member.settings.incarnation))
+    assert member.wishes.stop
+
+
 def test_a_writer_that_has_to_join_again_is_replaced():
     role = Role("db.1", 5)
     assert choose_writer(one(2, role=role), [one(1, role=role)]).writer == "db.1"
@@ -285,6 +318,13 @@ def test_only_a_member_that_serves_can_be_drained(member, stage):
     with pytest.raises(Refused, match="there is nothing to drain"):
         obey(member, Drain(5, member.settings.incarnation, 50.0))
     assert member.stage is stage
+
+
+def test_a_member_that_serves_begins_to_drain_at_once(member):
+    member.enter(Stage.RUNNING, "Synced")
+    obey(member, Drain(5, member.settings.incarnation, 50.0))
+    assert member.stage is Stage.DRAINING
+    assert member.wishes.drain == 50.0
 
 
 @pytest.mark.parametrize("stage", [Stage.DRAINING, Stage.DRAINED])

@@ -260,7 +260,7 @@ def test_admission_drain_and_admission_again(agent: Agent) -> None:
     assert agent.haproxy(b"read\n") == agent.haproxy() == "drain\n"
     assert agent.send(Admit(1, agent.life, 7.0, allow_donor=False))[0] == 200
     assert agent.member.wishes.cancel_drain
-    assert agent.member.drain_seconds == 7.0
+    assert agent.member.terms.drain_seconds == 7.0
 
 
 def test_a_waiting_member_has_nothing_to_drain_and_is_not_admitted(agent: Agent) -> None:

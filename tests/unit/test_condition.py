@@ -26,8 +26,8 @@ from builders import (
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.condition import Condition, condition_of
-from galera_operator.core.model import Fork, Memory
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Fork, Memory
 
 OLD = task(1, id="old", desired="shutdown")
 DOWN = waiting(1, position(9)), waiting(2, position(9))
@@ -74,6 +74,12 @@ CASES = {
     "all down, one not made": (cluster(*DOWN, replicas=3), remembered(), Condition.UNCERTAIN),
     "all down, an old task ends": (cluster(*DOWN, leaving=(OLD,)), remembered(), Condition.UNCERTAIN),
     "all down, a node is lost": (cluster(*DOWN, lost=(OLD,)), remembered(), Condition.UNCERTAIN),
+    "all down, one is still stopping": (cluster(waiting(1, stage=Stage.STOPPING)), remembered(), Condition.UNCERTAIN),
+    "all down, one stops and shows its copy": (
+        cluster(waiting(1, position(9), stage=Stage.STOPPING)),
+        remembered(),
+        Condition.ALL_STOPPED,
+    ),
     "all down": (cluster(*DOWN), remembered(), Condition.ALL_STOPPED),
     "all down, one never had data": (cluster(waiting(1, position(9)), waiting(2)), remembered(), Condition.ALL_STOPPED),
     "all down, nothing recorded": (cluster(*DOWN), Memory(), Condition.ALL_STOPPED),

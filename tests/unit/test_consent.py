@@ -41,9 +41,9 @@ from galera_operator.core.consent import (
     stop_given_up,
 )
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Copy, Fork, Memory
 from galera_operator.core.plan import Act, Bootstrap, Hold, Invite, Page, StopMember
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Copy, Fork, Memory
 from galera_operator.core.veto import broken_invariants
 
 GONE = task(3, id="old", desired="shutdown", node="n9", node_is_down=True)
@@ -109,7 +109,7 @@ def test_whoever_cannot_be_gone_on_from_loses_nothing_because_it_cannot_be_chose
         (non_primary(2, last_committed=9), False),
         (non_primary(2, last_committed=10), True),
         (unseen(2), True),
-        (pending(2), True),
+        (pending(2), False),
         (waiting(2), False),
         (incomplete(2), False),
     ],
@@ -117,6 +117,83 @@ def test_whoever_cannot_be_gone_on_from_loses_nothing_because_it_cannot_be_chose
 )
 def test_what_is_newer_unknown_or_of_another_history_is_lost(other, is_lost):
     assert lost(waiting(1, position(9)), other) == ((2,) if is_lost else ())
+
+
+@pytest.mark.parametrize(
+    ("there", "is_lost"),
+    [
+        (waiting(3, position(9), node="n2"), False),
+        (non_primary(3, last_committed=9, node="n2"), False),
+        (waiting(3, position(8), node="n2"), True),
+        (waiting(3, position(9, B), node="n2"), True),
+        (waiting(3, node="n2"), True),
+        (unseen(3, node_id="id-of-n2"), True),
+        (waiting(3, position(9)), True),
+    ],
+    ids=["its copy", "its copy, alive", "an older one", "another history", "no data", "not heard", "another node"],
+)
+def test_a_slot_without_a_node_loses_nothing_when_another_slots_task_tells_of_its_volume(there, is_lost):
+    found = lost(waiting(1, position(9)), pending(2), there, memory=remembered(ledger={2: 9}))
+    assert (2 in found) is is_lost
+
+
+def test_with_nothing_recorded_a_slot_without_a_node_may_have_held_data():
+    assert lost(waiting(1, position(9)), pending(2), memory=Memory()) == (2,)
+
+
+def test_a_decision_is_carried_out_without_a_task_whose_data_is_on_a_node_that_tells():
+    seen = cluster(waiting(1, position(9)), waiting(2, position(9), node="n3"), pending(3))
+    memory = remembered(ledger={1: 9, 2: 9, 3: 9}, consent=decided(1, position(9), 2))
+    plan = carry_on(seen, memory)
+    assert broken_invariants(plan, seen, memory) == ()
+    assert granted(plan).slot == 1
+
+
+def swapped(*seats, at=100, **changes):
+    """Slot 1 was decided on; it stopped, and the task of slot 3, whose node is lost, was given slot 1's node and volume."""
+    memory = remembered(ledger={1: at, 2: 90, 3: 100}, consent=decided(1, position(100), 3), **changes)
+    return carried(*seats, waiting(2, position(90)), waiting(3, position(100), node="n1"), memory=memory)
+
+
+def test_a_decision_follows_its_volume_to_the_slot_whose_task_was_started_on_it():
+    plan = swapped(pending(1))
+    assert granted(plan).slot == 3
+    assert "to go on from slot 3 (n1)" in plan.why
+
+
+@pytest.mark.parametrize("first", [waiting(1), waiting(1, node="n3")], ids=["emptied", "elsewhere"])
+def test_a_decision_does_not_leave_a_slot_that_has_a_node(first):
+    plan = swapped(first)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
+def test_a_decision_follows_no_volume_that_went_back():
+    memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
+    plan = carried(pending(1), waiting(3, position(99), node="n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert f"slot 3 holds {A}:99" in plan.why
+
+
+def test_a_decision_follows_nothing_where_it_is_not_recorded_on_which_node_it_was():
+    memory = remembered(ledger={3: 100}, consent=decided(1, position(100), 3))
+    plan = carried(pending(1), waiting(3, position(100), node="n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
+def test_a_decision_follows_no_volume_of_a_slot_that_is_gone():
+    memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
+    plan = carried(waiting(2, position(100)), waiting(3, position(100), node="n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
+
+
+def test_a_decision_follows_its_volume_only_to_a_task_that_shows_the_copy():
+    memory = remembered(ledger={1: 100, 3: 100}, consent=decided(1, position(100), 1, 3))
+    plan = carried(pending(1), waiting(2, position(100)), unseen(3, node_id="id-of-n1"), memory=memory)
+    assert isinstance(plan, Page)
+    assert "slot 1 holds no usable copy" in plan.why
 
 
 @pytest.mark.parametrize("other", [waiting(2), incomplete(2)], ids=["empty", "incomplete"])

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 
 import pytest
-from builders import A, B, C, cluster, decided, member, non_primary, position, remembered, task, unseen, waiting
+from builders import A, B, C, decided, member, non_primary, position, remembered, task, unseen, waiting
+from eyes import NAME, Eyes, eyes, run_on
 from fakes import MemoryStore
-from typer.testing import CliRunner
 
 from galera_operator.cli.consent_commands import (
     TRIES,
@@ -22,35 +19,11 @@ from galera_operator.cli.consent_commands import (
     replace_prospect,
 )
 from galera_operator.cli.lookout import View
-from galera_operator.core.decide import decide
-from galera_operator.core.model import Memory
 from galera_operator.core.plan import Act
 from galera_operator.ports import Conflict, Record
 
-main = import_module("galera_operator.cli.main")
-looking = import_module("galera_operator.cli.looking")
-
-NAME = "shop_db"
 SURE = "Whoever was not seen must not run any more: if it does, two clusters take writes. Make sure of it first."
 LOST = task(2, id="old", desired="shutdown", node="n9", node_is_down=True)
-
-
-@dataclass
-class Eyes:
-    """A lookout that sees one cluster, always the same."""
-
-    seen: object
-    store: MemoryStore
-
-    def view(self, service: str) -> View:
-        memory = self.store.records[NAME].memory
-        return View(self.seen, decide(self.seen, memory), "first", {}, memory)
-
-
-def eyes(*seats, memory: Memory | None = None, **changes) -> Eyes:
-    store = MemoryStore()
-    store.create(NAME, Record(0, "first", 3, memory or remembered()))
-    return Eyes(cluster(*seats, **changes), store)
 
 
 def stored(lookout: Eyes) -> Record:
@@ -78,7 +51,7 @@ def test_each_copy_is_told_with_its_phase_its_position_and_what_was_seen_there()
         f"slot 1 (n1): waiting, holds {A}:90, was last seen at seqno 95",
         "slot 2 (n2): waiting, holds a empty directory",
         "slot 3 (n3): unseen, holds nobody knows what, was last seen at seqno 99",
-        f"slot 4 (n4): non-primary, holds {A}:100",
+        f"slot 4 (n4): non-primary, holds {A}:100, was last seen at seqno 100",
         "slot 7: not among the tasks, was last seen at seqno 12",
         "slot 2: its last task is on n9, which Swarm has lost; whether it runs nobody knows",
         "n5: a member that left in order may have kept its volume, up to seqno 10",
@@ -231,15 +204,7 @@ def test_without_an_operator_nothing_is_recorded_because_nobody_would_carry_it_o
 
 @pytest.fixture
 def run(monkeypatch):
-    def on(lookout: Eyes, *arguments: str, answer: str = ""):
-        @contextmanager
-        def open_lookout():
-            yield lookout
-
-        monkeypatch.setattr(looking, "open_lookout", open_lookout)
-        return CliRunner().invoke(main.app, [*arguments], input=answer)
-
-    return on
+    return lambda lookout, *arguments, answer="": run_on(monkeypatch, lookout, *arguments, answer=answer)
 
 
 BOOTSTRAP = ("bootstrap", NAME, "--from-slot", "1", "--accept-loss-of", "2")

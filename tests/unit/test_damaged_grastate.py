@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from builders import A, B
 
-from galera_operator.agent.disk import Disk, give_to_mysql, read_disk
+from galera_operator.agent.disk import Disk, read_disk
 from galera_operator.core.position import Directory, Position
 
 TRUE = Position(A, 1234)
@@ -200,16 +200,3 @@ def test_the_names_of_foreign_files_do_not_spoil_the_note(tmp_path: Path) -> Non
     assert found.directory is Directory.INCOMPLETE
     assert found.note.isprintable()
     assert found.note.isascii()
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
-def test_what_a_person_edited_as_root_is_mysqls_again(data: Path) -> None:
-    give_to_mysql(data, "nobody")
-    owner = pwd.getpwnam("nobody").pw_uid
-    assert data.stat().st_uid == owner
-    (data / "grastate.dat").write_text(WHOLE)
-    os.chown(data / "grastate.dat", 0, 0)
-    (data / "gvwstate.dat").symlink_to("/etc/hostname")
-    give_to_mysql(data, "nobody")
-    assert (data / "grastate.dat").stat().st_uid == owner
-    assert Path("/etc/hostname").stat().st_uid == 0

@@ -14,9 +14,9 @@ from small_world import NAME, SmallWorld
 from test_swarm_store import FakeConfigs, label_of
 
 from galera_operator.adapters.swarm_store import LABEL, SwarmStore
-from galera_operator.core.model import Fork, Shrink
 from galera_operator.core.plan import Page
-from galera_operator.ports import Record, Refused
+from galera_operator.core.remembered import Fork, Memory, Shrink
+from galera_operator.ports import Damaged, Record, Refused
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
 from galera_operator.runtime.tick import ClusterTick, World
@@ -247,7 +247,8 @@ def test_the_operator_pages_and_leaves_the_damage_as_it_is(kept: float, who: str
     for _ in range(20):
         page = bench.turn()
         assert isinstance(page, Page)
-        assert page.name == "state-store"
+        assert page.name == "record-damaged"
+        assert f"galera-operator record {NAME} --renew" in page.remedy
         assert f"config galera-operator.{NAME}, label {LABEL}) is damaged" in page.why
     assert label_of(bench.api)[LABEL] == damaged
     assert (bench.world.replicas, bench.sent) == (1, []), "nothing is commanded on the strength of it"
@@ -256,4 +257,43 @@ def test_the_operator_pages_and_leaves_the_damage_as_it_is(kept: float, who: str
     for _ in range(60):
         bench.turn()
     assert bench.world.replicas == 3
+    assert bench.world.harm == []
+
+
+def test_after_the_record_was_made_anew_the_operator_goes_on_and_every_member_obeys_it() -> None:
+    bench = Bench()
+    bench.world.wish = 3
+    for _ in range(60):
+        bench.turn()
+    assert bench.world.replicas == 3
+    bench.somebody_writes("{")
+    while not isinstance(bench.turn(), Page):
+        assert bench.now < 300
+    store = SwarmStore(bench.api)
+    with pytest.raises(Damaged) as damage:
+        store.load(NAME)
+    epoch = max(box.epoch for box in bench.world.boxes.values())
+    store.renew(NAME, Record(damage.value.version, "", epoch, Memory()), damage.value.text)
+    bench.world.wish = 1
+    for _ in range(120):
+        bench.turn()
+    assert bench.world.replicas == 1
+    assert bench.world.harm == []
+
+
+def test_after_a_person_removed_the_record_the_members_obey_the_operator_all_the_same() -> None:
+    bench = Bench()
+    for number in range(3):  # each takes the lease over with the next epoch
+        bench.tick.stop()
+        bench.tick = bench.operator(f"operator {number}")
+        bench.turn()
+    bench.world.wish = 3
+    for _ in range(60):
+        bench.turn()
+    assert bench.world.replicas == 3
+    bench.api.configs.clear()
+    bench.world.wish = 1  # both have obeyed a higher epoch than the first one of a new record
+    for _ in range(120):
+        bench.turn()
+    assert bench.world.replicas == 1
     assert bench.world.harm == []

@@ -9,6 +9,7 @@ from builders import (
     ZEROS,
     A,
     B,
+    apart,
     cluster,
     joined_but_not_admitted,
     member,
@@ -23,11 +24,14 @@ from builders import (
     waiting,
 )
 
-from galera_operator.core.agent_api import Stage
-from galera_operator.core.decide import DNS_PATIENCE, DRAIN_SLACK, decide
-from galera_operator.core.model import Memory, Shrink, Silence
+from galera_operator.core.agent_api import Admission, Stage
+from galera_operator.core.decide import DNS_PATIENCE, decide
+from galera_operator.core.model import Silence
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize, StopMember
+from galera_operator.core.remembered import Memory, Shrink
+from galera_operator.core.scaling import DRAIN_SLACK
 from galera_operator.core.spec import BadWish, Wish
+from galera_operator.core.veto import broken_invariants
 
 BANANA = BadWish("bad-label", "galera.replicas is 'banana'; expected a whole number", "docker service update ...")
 FATAL = BadWish("missing-secret", "shop_db has no secret", "docker secret create ...", fatal=True)
@@ -203,6 +207,11 @@ def test_a_member_that_already_starts_is_waited_for():
     assert "slot 2 (n2) is joining" in held(decide(cluster(waiting(1), waiting(2, stage=Stage.JOINING)), Memory()))
 
 
+@pytest.mark.parametrize("stage", [Stage.BOOTSTRAPPING, Stage.JOINING])
+def test_while_a_member_is_on_its_way_into_a_primary_component_nobody_is_called_for_a_copy_that_is_not_seen(stage):
+    assert isinstance(decide(cluster(waiting(1, position(5), stage=stage), unseen(2)), remembered()), Hold)
+
+
 def test_the_member_on_its_way_into_a_primary_component_is_named():
     on_its_way = member(2, stage=Stage.BOOTSTRAPPING, cluster_status="non-Primary", ready=False, local_state=0)
     plan = decide(cluster(waiting(1, position(5)), on_its_way), remembered())
@@ -270,6 +279,12 @@ def test_with_nobody_named_the_lowest_slot_becomes_the_writer_and_every_member_i
     assert step == Appoint("db.1", 1, ((1, "10.0.0.1", "life1"), (2, "10.0.0.2", "life2")))
 
 
+def test_who_left_the_primary_component_is_not_told_again_and_again():
+    alone = non_primary(3, writer="", connected=False, members=())
+    plan = decide(cluster(member(1), member(2), alone), remembered())
+    assert not (isinstance(plan, Act) and any(isinstance(step, Appoint) for step in plan.steps)), plan
+
+
 def test_only_those_who_believe_otherwise_are_told():
     plan = decide(cluster(member(1), member(2, writer="")), remembered())
     assert the_step(plan) == Appoint("db.1", 1, ((2, "10.0.0.2", "life2"),))
@@ -291,6 +306,11 @@ def test_a_writer_that_cannot_serve_any_more_is_replaced_and_the_reason_is_told(
     assert "slot 1 (n1) cannot serve any more" in plan.why
 
 
+def test_a_writer_whose_database_does_not_answer_any_more_is_replaced():
+    silent = waiting(1, stage=Stage.RUNNING, admission=Admission.OPERATOR, writer="db.1")
+    assert the_step(decide(cluster(silent, member(2), member(3)), remembered())).writer == "db.2"
+
+
 def test_the_donor_stays_the_writer_where_it_is_the_only_member():
     seen = cluster(member(1, local_state=2, transfer=DONOR), waiting(2, stage=Stage.JOINING, transfer=JOINER))
     assert "slot 1" in held(decide(seen, remembered()))
@@ -302,6 +322,26 @@ def test_a_writer_that_is_just_done_as_a_donor_is_not_replaced_on_its_way_back_t
 
 def test_nobody_is_appointed_while_nobody_is_admitted():
     assert isinstance(decide(cluster(joined_but_not_admitted(1, queue=2, writer="")), remembered()), Hold)
+
+
+# A member that has left its group by itself
+
+
+def test_a_member_that_has_left_its_group_beside_a_primary_component_restarts():
+    seen = cluster(member(1), member(2), apart(3))
+    plan = decide(seen, remembered())
+    assert the_step(plan) == StopMember(*recipient(3))
+    assert broken_invariants(plan, seen, remembered()) == ()
+
+
+def test_of_two_that_have_left_their_group_one_restarts_after_the_other():
+    seen = cluster(member(1), apart(2), apart(3))
+    assert the_step(decide(seen, remembered())) == StopMember(*recipient(2))
+    assert isinstance(decide(cluster(member(1), apart(2, leaving=True), apart(3)), remembered()), Hold)
+
+
+def test_a_new_writer_does_not_wait_for_one_that_has_left_its_group():
+    assert the_step(decide(cluster(apart(1), member(2), member(3)), remembered())).writer == "db.2"
 
 
 # Invitations
@@ -362,7 +402,7 @@ def test_the_next_joiner_waits_until_the_last_one_is_admitted(newcomer):
 
 
 def test_a_rollout_in_flight_holds_growth():
-    assert "service update is paused" in held(decide(cluster(member(1), wish=2, update_state="paused"), remembered()))
+    assert "service update is updating" in held(decide(cluster(member(1), wish=2, update_state="updating"), remembered()))
 
 
 @pytest.mark.parametrize(
@@ -415,6 +455,19 @@ def test_a_drain_past_its_limit_is_not_waited_for(since, goes):
     if goes:
         assert the_step(plan) == Resize("svc", 40, 2, 1, (2, "task2"))
         assert "still has 4 sessions" in plan.why
+
+
+@pytest.mark.parametrize(
+    ("cut", "told"),
+    [
+        (0, "slot 3 (n3) is drained and goes next"),
+        (1, "slot 3 (n3) is drained (1 session was cut inside a transaction at the limit) and goes next"),
+        (2, "slot 3 (n3) is drained (2 sessions were cut inside a transaction at the limit) and goes next"),
+    ],
+)
+def test_what_a_drain_has_cut_is_told(cut, told):
+    plan = decide(cluster(member(1), member(2), member(3, stage=Stage.DRAINED, cut=cut), wish=2), remembered())
+    assert plan.why.endswith(told)
 
 
 def test_a_drain_that_nobody_wants_any_more_is_taken_back():

@@ -5,9 +5,10 @@ from builders import ZEROS, A, B, C, cluster, pending, position, recipient, reme
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Fork, Memory, Silence
+from galera_operator.core.model import Silence
 from galera_operator.core.plan import Act, Bootstrap, Hold, Page, Resize
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Fork, Memory
 
 
 def seed(plan) -> Bootstrap:

@@ -9,9 +9,8 @@ from builders import JOINER, cluster, joined_but_not_admitted, member, pending, 
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
-from galera_operator.core.errand import wanted_writer
 from galera_operator.core.memory import intend
-from galera_operator.core.plan import Act, Appoint, DrainMember, Exclude, Hold, Page, RunSql, SetWish, UpdateService
+from galera_operator.core.plan import Act, DrainMember, Exclude, Hold, Page, Resize, RunSql, SetWish, UpdateService
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
 from galera_operator.core.spec import Wish
 from galera_operator.core.veto import broken_invariants
@@ -165,7 +164,7 @@ def test_a_constraint_that_is_not_there_is_not_taken_back():
         (cluster(member(1), unseen(2), member(3)), "slot 2 (n2) was not seen"),
         (cluster(member(1), member(2, transfer=JOINER), member(3)), "slot 2 (n2) has a state transfer in flight"),
         (three_calm(update_state="updating"), "a service update is updating"),
-        (cluster(member(3)), "slot 3 (n3) is the only member"),
+        (cluster(member(3, writer="db.3")), "slot 3 (n3) is the only member"),
     ],
 )
 def test_a_node_is_emptied_from_a_calm_cluster_only(seen, why):
@@ -246,44 +245,21 @@ def test_the_veto_knows_that_any_member_may_be_the_first_to_leave():
     assert "several members at once" in vetoed(step, greedy, wants)
 
 
-def test_the_update_of_a_restart_is_written_with_its_counter():
-    seen, memory = three_calm(), planning(wanted=Wanted(force=5))
-    plan = decide(seen, memory)
-    assert step_of(plan) == UpdateService("svc", 40, force=5)
-    assert vetoed(plan.steps[0], seen, memory) == ""
-    assert "no run asks for" in vetoed(replace(plan.steps[0], force=6), seen, memory)
+# The writer and a restart: remembered as if a person had asked
 
 
-# The writer
+@pytest.mark.parametrize("wanted", [Wanted(writer=3), Wanted(restart=True)], ids=["writer", "restart"])
+def test_what_other_rules_see_to_is_not_written_to_the_service(wanted):
+    assert decide(three_calm(), planning(wanted=wanted)).why.startswith("as wished")
 
 
-def test_the_wished_member_becomes_the_writer():
-    plan = decide(three_calm(), planning(wanted=Wanted(writer=3)))
-    assert (step_of(plan).slot, step_of(plan).writer) == (3, "db.3")
-    assert plan.why == "slot 3 (n3) is wished for the writer in place of slot 1 (n1)"
+# A smaller size comes first
 
 
-@pytest.mark.parametrize(
-    "third",
-    [member(3, local_state=2), member(3, stage=Stage.DRAINING), joined_but_not_admitted(3), unseen(3)],
-    ids=["a donor", "draining", "not let in", "unseen"],
-)
-def test_a_member_that_cannot_be_the_writer_does_not_become_it_by_a_wish(third):
-    seen, memory = cluster(member(1), member(2), third), planning(wanted=Wanted(writer=3))
-    plan = decide(seen, memory)
-    assert not (isinstance(plan, Act) and isinstance(plan.steps[0], Appoint))
-    assert wanted_writer(seen, memory, avoid=()) is None
-    assert wanted_writer(three_calm(), memory, avoid=()) is not None
-
-
-def test_a_member_that_is_about_to_leave_does_not_become_the_writer_by_a_wish():
-    plan = decide(three_calm(wish=2), planning(wanted=Wanted(writer=3)))
-    assert step_of(plan) == DrainMember(*recipient(3), seconds=50.0)
-
-
-def test_the_wish_of_a_run_that_is_over_moves_no_writer():
-    memory = planning(run=replace(RUN, state=RunState.DONE), wanted=Wanted(writer=3))
-    assert decide(three_calm(), memory).why.startswith("as wished")
+def test_a_node_is_not_emptied_while_a_smaller_size_is_wished():
+    seats = (member(1), member(2), member(3, stage=Stage.DRAINED))
+    plan = decide(cluster(*seats, wish=2), planning(away=("n2",)))
+    assert isinstance(step_of(plan), Resize)
 
 
 # Statements

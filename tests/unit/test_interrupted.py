@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import A, C, decided
 from fakes import Fuse, InlinePool, MemoryStore, OperatorKilled
 from small_world import NAME, SmallWorld
 
-from galera_operator.core.model import Memory
 from galera_operator.core.plan import Page, Plan
 from galera_operator.core.planned import Run, RunState
+from galera_operator.core.remembered import Memory, Restart, WriterMove
 from galera_operator.core.running import answer, request
 from galera_operator.core.timetable import read_schedule
 from galera_operator.runtime.journal import Journal
@@ -80,6 +81,17 @@ class Story:
     def outcome(self):
         memory = self.store.records[NAME].memory
         return self.world.outcome() | {"uuid": memory.uuid, "ledger": sorted(memory.ledger), "shrink": memory.shrink}
+
+    def ask(self, **wish: Any) -> None:
+        """A person's wish, as the command records it."""
+        self.store.edit(NAME, lambda memory: replace(memory, **wish))
+
+    def lives(self) -> dict[int, str]:
+        return {box.slot: f"life of {box.id}" for box in self.world.members()}
+
+    @property
+    def restart(self) -> Restart | None:
+        return self.store.records[NAME].memory.restart
 
     def _turn(self) -> Plan | None:
         self.now += STEP
@@ -185,11 +197,45 @@ def the_writer_is_moved(story: Story) -> None:
     assert {box.writer for box in story.world.boxes.values()} == {"db.3"}
 
 
+def rolling_restart(story: Story) -> None:
+    story.until_settled_at(3)
+    story.ask(restart=Restart(story.lives(), "ann@desk", "now"))
+    story.until(lambda plan: plan.why.startswith("as wished") and len(story.world.members()) == 3 and not story.restart)
+
+
+def restart_of_the_only_member(story: Story) -> None:
+    story.until_settled_at(1)
+    story.world.outage_allowed = True
+    story.ask(restart=Restart(story.lives(), "ann@desk", "now", alone=True))
+    story.until(lambda plan: plan.why.startswith("as wished") and not story.restart)
+
+
+def writer_moved(story: Story) -> None:
+    story.until_settled_at(3)
+    (before,) = {box.writer for box in story.world.boxes.values()}
+    life = next(life for slot, life in story.lives().items() if before == f"db.{slot}")
+    story.ask(move=WriterMove(2 if before != "db.2" else 3, life, "ann@desk", "now"))
+    story.until(lambda plan: plan.why.startswith("as wished") and not story.store.records[NAME].memory.move)
+
+
+def a_runbook_restarts(story: Story) -> None:
+    story.until_settled_at(3)
+    lives = story.lives()
+    story.ask_for("rolling-restart")
+    story.until_run_is(RunState.DONE)
+    story.until_settled_at(3)
+    assert not set(lives.values()) & set(story.lives().values())
+
+
 TALES = [
+    a_runbook_restarts,
     the_writer_is_moved,
     a_runbook_scales,
     a_schedule_scales,
     a_node_is_emptied_and_comes_back,
+    rolling_restart,
+    restart_of_the_only_member,
+    writer_moved,
     up_and_down,
     crash_of_everything,
     majority_lost_and_the_newest_lives,
@@ -215,8 +261,20 @@ def test_no_epoch_sees_two_primary_components_formed(tale):
     tale(story)
     epochs = [epoch for epoch, _ in story.world.formed]
     assert sorted(set(epochs)) == epochs
-    calm = {up_and_down, a_runbook_scales, a_schedule_scales, a_node_is_emptied_and_comes_back, the_writer_is_moved}
-    assert len(epochs) == (1 if tale in calm else 2)
+    runbooks = {a_runbook_scales, a_schedule_scales, a_node_is_emptied_and_comes_back, the_writer_is_moved, a_runbook_restarts}
+    assert len(epochs) == (1 if tale in {up_and_down, rolling_restart, writer_moved} | runbooks else 2)
+
+
+def test_a_rolling_restart_restarts_each_member_once_and_the_writer_last():
+    story = Story(Fuse())
+    rolling_restart(story)
+    assert story.world.restarted == [2, 3, 1]
+
+
+def test_a_moved_writer_stays_where_it_was_asked_for():
+    story = Story(Fuse())
+    writer_moved(story)
+    assert {box.writer for box in story.world.boxes.values()} == {"db.2"}
 
 
 def test_a_person_s_decision_gives_the_cluster_a_new_history_and_no_other_recovery_does():

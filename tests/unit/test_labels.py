@@ -37,9 +37,15 @@ def test_any_other_number_of_members_is_refused_with_what_stood_there_and_what_i
 def test_an_unknown_label_is_refused_and_the_known_ones_are_named():
     assert fault(replica="3") == (
         "there is no label galera.replica; known are galera.donor.serves, galera.drain.timeout, galera.enable, "
-        "galera.join.parallel, galera.maintenance, galera.network, galera.pause, galera.replicas, galera.schedule.NAME, "
-        "galera.timezone"
+        "galera.join.parallel, galera.maintenance, galera.network, galera.pause, galera.reads, galera.replicas, "
+        "galera.schedule.NAME, galera.timezone, galera.writer"
     )
+
+
+def test_one_member_takes_the_writes_unless_the_label_says_any():
+    assert not wish_from(read(writer="one")).any_writer
+    assert wish_from(read(writer="any")).any_writer
+    assert fault(writer="all") == "galera.writer is 'all'; expected one or any"
 
 
 def test_every_fault_is_told():
@@ -85,8 +91,14 @@ def test_truth_values_are_read(text, value):
 
 
 def test_the_labels_become_the_wish():
-    labels = read(replicas="3", drain_timeout="2m", join_parallel="2", donor_serves="true", pause="true")
-    assert wish_from(labels) == Wish(3, 120.0, 2, allow_donor=True, pause=True)
+    labels = read(replicas="3", drain_timeout="2m", join_parallel="2", donor_serves="true", reads="causal", pause="true")
+    assert wish_from(labels) == Wish(3, 120.0, 2, allow_donor=True, causal_reads=True, pause=True)
+
+
+def test_reads_are_fast_unless_the_label_says_causal():
+    assert not wish_from(read()).causal_reads
+    assert not wish_from(read(reads="fast")).causal_reads
+    assert fault(reads="slow") == "galera.reads is 'slow'; expected fast or causal"
 
 
 def test_the_remedy_for_a_bad_value_names_the_label_and_the_service():

@@ -9,7 +9,7 @@ import pytest
 import galera_operator
 
 PACKAGE = Path(galera_operator.__file__).parent
-CORE = sorted((PACKAGE / "core").glob("*.py"))
+CORE = sorted((PACKAGE / "core").rglob("*.py"))
 
 
 def test_the_folder_operator_is_no_package_because_it_would_shadow_the_standard_library():

@@ -4,7 +4,7 @@ import pytest
 from builders import A, remembered
 from fakes import MemoryStore
 
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Record, Unreachable
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
 
@@ -163,6 +163,35 @@ def test_each_advance_stores_the_memory_under_the_next_epoch_at_once(store):
     mine.advance(remembered(ledger={1: 5}), now=0.2)
     assert mine.epoch == store.records["shop_db"].epoch == 3
     assert store.records["shop_db"].memory == remembered(ledger={1: 5})
+
+
+def test_an_operator_goes_beyond_what_members_have_obeyed_and_stores_that_first(store):
+    mine = lease(store)
+    mine.hold(now=0.0)
+    mine.remember(remembered(), now=0.0)
+    mine.outbid(7, now=0.0)
+    assert (mine.epoch, store.records["shop_db"].epoch) == (8, 8)
+    assert store.records["shop_db"].memory == remembered()
+
+
+@pytest.mark.parametrize("obeyed", [0, 1])
+def test_an_epoch_that_members_obey_already_stays(store, obeyed):
+    mine = lease(store)
+    mine.hold(now=0.0)
+    saves = store.saves
+    mine.outbid(obeyed, now=0.0)
+    assert (mine.epoch, store.saves) == (1, saves)
+
+
+def test_an_operator_that_lost_the_lease_does_not_outbid_the_one_that_has_it(store):
+    first, second = lease(store), lease(store, "second")
+    first.hold(now=0.0)
+    with pytest.raises(LeaseElsewhere):
+        second.hold(now=0.0)
+    second.hold(now=TTL)
+    with pytest.raises(LeaseElsewhere):
+        first.outbid(2, now=1.0)
+    assert store.records["shop_db"].holder == "second"
 
 
 def test_an_advance_is_a_beat(store):

@@ -14,6 +14,7 @@ from builders import (
     decided,
     joined_but_not_admitted,
     member,
+    non_primary,
     pending,
     position,
     remembered,
@@ -25,8 +26,8 @@ from builders import (
 
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
 from galera_operator.core.memory import differs_in_kind, intend, remember, shrink_is_done
-from galera_operator.core.model import Copy, Fork, Memory, Shrink
-from galera_operator.core.plan import Act, AdmitMember, Hold, Page, Resize
+from galera_operator.core.plan import Act, AdmitMember, Exclude, Hold, Page, Resize
+from galera_operator.core.remembered import Copy, Fork, Memory, Shrink
 
 THIRD_LEAVES = Shrink(to=2, slot=3, task_id="task3")
 
@@ -61,6 +62,33 @@ def test_no_identity_is_learned_while_two_histories_are_alive():
 def test_the_ledger_notes_each_synced_member_and_its_node():
     ledger = remember(Memory(), cluster(member(1, last_committed=5), member(2, last_committed=7))).ledger
     assert ledger == {1: Copy("id-of-n1", 5), 2: Copy("id-of-n2", 7)}
+
+
+@pytest.mark.parametrize(
+    ("seat", "noted"),
+    [
+        (waiting(2, position(214)), Copy("id-of-n2", 214)),
+        (non_primary(2, last_committed=214), Copy("id-of-n2", 214)),
+        (waiting(2, position(3)), Copy("id-of-n2", 50)),
+        (waiting(2, position(214), node="n9"), Copy("id-of-n2", 50)),
+        (waiting(2, position(214, B)), Copy("id-of-n2", 50)),
+        (waiting(3, position(7)), Copy("id-of-n3", 7)),
+        (waiting(3, position(7, B)), None),
+        (waiting(3), None),
+    ],
+    ids=["further on", "alive, further on", "behind", "elsewhere", "another history", "unknown", "unknown history", "empty"],
+)
+def test_while_nobody_serves_the_ledger_notes_the_copies_of_the_recorded_history_that_are_shown(seat, noted):
+    assert remember(remembered(ledger={2: 50}), cluster(seat)).ledger.get(seat.slot) == noted
+
+
+def test_while_somebody_serves_a_waiting_copy_is_no_news():
+    assert 2 not in remember(remembered(ledger={1: 50}), cluster(member(1), waiting(2, position(214)))).ledger
+
+
+def test_a_copy_that_was_given_up_is_not_noted():
+    memory = remembered(given_up={2: A})
+    assert 2 not in remember(memory, cluster(waiting(2, position(214)))).ledger
 
 
 def test_the_ledger_only_grows():
@@ -320,6 +348,13 @@ def test_a_plan_of_other_steps_intends_nothing():
     assert intend(remembered(), Act((admit,), "why")) == remembered()
     both = intend(remembered(), Act((admit, Resize("svc", 40, 3, 2, (3, "task3"))), "why"))
     assert both.shrink == THIRD_LEAVES
+
+
+def test_a_constraint_is_known_for_the_operator_s_own_before_it_is_written_and_stays_so_until_it_is_gone():
+    kept_out = intend(remembered(), Act((Exclude("svc", 40, "n3"),), "why"))
+    assert kept_out.planned.excluded == ("n3",)
+    assert differs_in_kind(remembered(), kept_out)
+    assert intend(remembered(), Act((Exclude("svc", 40, "n3", back=True),), "why")) == remembered()
 
 
 def test_a_scale_down_is_not_over_while_the_service_asks_for_another_size():

@@ -2,15 +2,16 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 from builders import status, task, wsrep
 from fakes import InlinePool
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Service, Silence, Stopped, Unseen
+from galera_operator.core.model import Listed, Live, NamesUnknown, Service, Silence, Stopped, Unseen
 from galera_operator.core.spec import Wish
-from galera_operator.ports import Cluster, LoginRefused, Refused, Unreachable
+from galera_operator.ports import Cluster, LoginRefused, Nameless, Refused, Unreachable
 from galera_operator.runtime.observe import look
 
 SAYS = wsrep(members=("db.1",))
@@ -128,6 +129,52 @@ def test_who_has_not_answered_by_the_deadline_is_unseen_and_the_others_are_seen(
             released.set()
     assert isinstance(seen.seats[0].member, Live)
     assert seen.seats[1].member == Unseen("no answer within 0 s")
+
+
+class Told:
+    """`ports.Names` that gives this answer, or fails."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def tasks(self, service):
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return replace(self.answer, addresses=(*self.answer.addresses, service))
+
+
+def names_seen(names, pool=None):
+    cluster = Cluster(Service("svc", "shop_db", 40, 1), Wish(), (), "token")
+    return look(cluster, Answers({}), pool or InlinePool(), names=names).names
+
+
+def test_whom_dns_lists_for_the_service_is_seen():
+    assert names_seen(Told(Listed(("10.0.0.1",)))) == Listed(("10.0.0.1", "shop_db"))
+
+
+def test_without_dns_nothing_is_known_of_it():
+    assert names_seen(Nameless()) == NamesUnknown("nobody was asked for tasks.shop_db")
+
+
+def test_a_question_to_dns_that_fails_in_an_unforeseen_way_leaves_it_unknown():
+    assert "which is a bug: KeyError" in names_seen(Told(KeyError("tasks"))).cause
+
+
+def test_a_dns_that_is_slow_is_unknown_and_the_look_goes_on():
+    released = threading.Event()
+
+    class Slow(Told):
+        def tasks(self, service):
+            released.wait(30)
+            return self.answer
+
+    cluster = Cluster(Service("svc", "shop_db", 40, 1), Wish(), (), "token")
+    with ThreadPoolExecutor(2) as pool:
+        try:
+            seen = look(cluster, Answers({}), pool, 0.3, names=Slow(Listed(())))
+        finally:
+            released.set()
+    assert seen.names == NamesUnknown("no answer within 0 s")
 
 
 def test_a_question_that_fails_in_an_unforeseen_way_makes_its_member_unseen_and_the_look_goes_on():

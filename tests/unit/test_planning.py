@@ -10,9 +10,9 @@ from fakes import InlinePool, MemoryStore
 from loguru import logger
 from small_world import NAME, SmallWorld
 
-from galera_operator.core.model import Memory
 from galera_operator.core.plan import Page
 from galera_operator.core.planned import Run, RunState
+from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import Runbook, Stage
 from galera_operator.core.running import request
 from galera_operator.core.spec import BadWish, Wish

@@ -8,6 +8,7 @@ from builders import (
     A,
     B,
     C,
+    apart,
     cluster,
     non_primary,
     pending,
@@ -22,10 +23,10 @@ from builders import (
 from galera_operator.core.accounting import SILENCE
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Fork, Memory
 from galera_operator.core.plan import Act, FormPrimary, Hold, Page, Resize, StopMember
 from galera_operator.core.position import Directory
 from galera_operator.core.quorum import REUNION, regain_primary
+from galera_operator.core.remembered import Fork, Memory
 from galera_operator.core.veto import broken_invariants
 
 LOST = task(3, id="old", desired="shutdown", node="n9", node_is_down=True)
@@ -228,3 +229,20 @@ def test_a_living_copy_of_the_history_before_is_stopped_in_favour_of_a_present_o
 
 def test_a_slot_that_never_had_a_node_does_not_stand_in_the_way():
     assert former(regained(non_primary(1), pending(2))).fence == ()
+
+
+# A member that has left its group by itself
+
+
+def test_a_member_that_has_left_its_group_restarts_before_anybody_forms_a_primary_component():
+    plan = regained(apart(1), non_primary(2), waiting(3, position(50)))
+    assert plan.steps == (StopMember(*recipient(1)),)
+
+
+def test_while_it_stops_nobody_forms_a_primary_component():
+    assert isinstance(regained(apart(1, leaving=True), non_primary(2)), Hold)
+
+
+def test_one_that_has_just_left_may_be_about_to_end_by_itself():
+    assert isinstance(regained(apart(1, view_age=REUNION - 0.1), non_primary(2, view_age=REUNION - 0.1)), Hold)
+    assert regained(apart(1, view_age=REUNION), non_primary(2)).steps == (StopMember(*recipient(1)),)

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 from builders import A, B, C, cluster, decided, member, non_primary, position, remembered, three_calm, unseen, waiting
 
-from galera_operator.core.model import Consent
+from galera_operator.core.memory import remember
 from galera_operator.core.planned import Planned, Run, RunState, Wanted
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Consent, Restart, WriterMove
 from galera_operator.core.runbook import OnFailure, Runbook, Stage
 from galera_operator.core.running import MAX_REQUESTS, NotRequested, abort, advance, answer, heard, request
 from galera_operator.core.spec import BadWish, Wish
@@ -536,8 +537,7 @@ OPTION = book(Stage("roll out", "set-option", {"option": "{option}", "value": "{
 
 def running_image(image: str, *old: int, **service_changes):
     """Three members on this image; the slots in `old` still run another one."""
-    seats = [member(slot, image="member:1" if slot in old else image) for slot in (1, 2, 3)]
-    seen = cluster(*seats)
+    seen = cluster(*(member(slot, is_outdated=slot in old) for slot in (1, 2, 3)))
     return replace(seen, service=replace(seen.service, image=image, **service_changes))
 
 
@@ -567,7 +567,6 @@ def test_a_service_that_would_stop_several_members_at_once_is_not_updated():
     for update, told in (
         (UPDATE, {"image": "member:2"}),
         (OPTION, {"option": "max_connections", "value": "200"}),
-        (book(Stage("restart", "restart")), {}),
     ):
         turns = Turns(update, running_image("member:1", one_at_a_time=False), arguments=told)
         assert "would stop several members at once" in turns.turn().note
@@ -579,48 +578,66 @@ def test_an_option_is_wanted_as_mariadbd_takes_it():
     turns.turn()
     assert turns.memory.planned.wanted == Wanted(option="--max_connections=200")
     args = ("--max_connections=200",)
-    seats = [member(slot, image="member:1", args=args) for slot in (1, 2, 3)]
-    turns.seen = replace(cluster(*seats), service=replace(turns.seen.service, args=args))
+    turns.seen = replace(three_calm(), service=replace(turns.seen.service, args=args))
     assert turns.turn(at=1.0).state is RunState.DONE
 
 
-RESTART = book(Stage("restart", "restart", until="updated"))
+RESTART = book(Stage("restart", "restart", until="settled"))
+LIVES = {1: "life1", 2: "life2", 3: "life3"}
 
 
-def forced(service: int, *tasks: int):
-    """Three members whose tasks were made under these ForceUpdate counters."""
-    seen = cluster(*(member(slot, force=force) for slot, force in enumerate(tasks, 1)))
-    return replace(seen, service=replace(seen.service, force=service))
+def lives_anew(*slots: int):
+    return cluster(*(member(slot, incarnation=f"life{slot}{'b' if slot in slots else ''}") for slot in (1, 2, 3)))
 
 
-def test_a_restart_makes_every_task_anew_once():
-    turns = Turns(RESTART, forced(4, 4, 4, 4))
+def test_a_restart_is_asked_for_once_and_is_done_when_every_member_lives_anew():
+    turns = Turns(RESTART)
     turns.turn()
-    assert turns.memory.planned.wanted == Wanted(force=5)
-    turns.turn(at=1.0)
-    assert turns.memory.planned.wanted == Wanted(force=5), "asked again, it wants the same"
-    turns.seen = forced(5, 5, 4, 4)
-    assert "slot 2 (n2) runs what it ran before" in turns.turn(at=2.0).note
+    asked_for = turns.memory.restart
+    assert (asked_for.members, asked_for.by, asked_for.alone) == (LIVES, "ann@desk", False)
+    turns.seen = lives_anew(1)
+    assert turns.turn(at=1.0).note == "1 of 3 members are restarted"
+    assert turns.memory.restart == asked_for
+    turns.seen = lives_anew(1, 2, 3)
+    turns.memory = remember(turns.memory, turns.seen)
+    assert turns.turn(at=2.0).state is RunState.DONE
     assert turns.memory.planned.wanted is None
-    turns.seen = forced(5, 5, 5, 5)
-    assert turns.turn(at=3.0).state is RunState.DONE
 
 
-def test_a_restart_that_somebody_else_asked_for_meanwhile_will_do():
-    turns = Turns(RESTART, forced(4, 4, 4, 4))
+def test_a_restart_that_somebody_else_asked_for_will_do():
+    theirs = Restart(LIVES, "bob@desk", "now")
+    turns = Turns(RESTART)
+    turns.memory = replace(turns.memory, restart=theirs)
     turns.turn()
-    turns.seen = forced(6, 6, 6, 6)
+    assert turns.memory.restart == theirs
+    turns.memory = replace(turns.memory, restart=None)
     assert turns.turn(at=1.0).state is RunState.DONE
 
 
 def test_a_second_restart_is_another_one():
-    turns = Turns(RESTART, forced(4, 4, 4, 4))
+    turns = Turns(RESTART)
     turns.turn()
-    turns.seen = forced(5, 5, 5, 5)
+    turns.memory = replace(turns.memory, restart=None)
     turns.turn(at=1.0)
     turns.memory = request(turns.memory, asked(RESTART, id=ID.replace("d", "e")))
     turns.turn(at=2.0)
-    assert turns.memory.planned.wanted == Wanted(force=6)
+    assert turns.memory.restart is not None
+
+
+def test_an_only_member_is_not_restarted_by_a_runbook():
+    turns = Turns(RESTART, cluster(member(1)))
+    assert "its restart is an outage" in turns.turn().note
+    assert turns.memory.restart is None
+
+
+@pytest.mark.parametrize(("by", "stays"), [("ann@desk", False), ("bob@desk", True)])
+def test_a_restart_is_given_up_with_the_run_that_asked_for_it_and_only_with_that(by, stays):
+    turns = Turns(RESTART)
+    turns.turn()
+    turns.memory = replace(turns.memory, restart=Restart(LIVES, by, "now"))
+    assert (abort(turns.memory, "eve@desk").restart is not None) is stays
+    turns.turn(at=RESTART.stages[0].within + 1)
+    assert (turns.memory.restart is not None) is stays
 
 
 MOVE = book(Stage("move", "move-writer", {"slot": "{slot}"}, until="writer-is"))
@@ -630,14 +647,32 @@ def led_by(*names: str):
     return cluster(*(member(slot, writer=name) for slot, name in enumerate(names, 1)))
 
 
-def test_the_writer_is_moved_until_everybody_knows_it():
+def test_the_writer_is_moved_until_everybody_knows_it_and_the_one_before_is_drained():
     turns = Turns(MOVE, led_by("db.1", "db.1", "db.1"), arguments={"slot": "2"})
     turns.turn()
-    assert turns.memory.planned.wanted == Wanted(writer=2)
+    move = turns.memory.move
+    assert (move.slot, move.away_from, move.by) == (2, "life1", "ann@desk")
     turns.seen = led_by("db.2", "db.1", "db.2")
-    assert "slot 2 (n2) does not take slot 2 (n2) for the writer" in turns.turn(at=1.0).note
+    assert turns.turn(at=1.0).note == "slot 2 is to be the writer"
     turns.seen = led_by("db.2", "db.2", "db.2")
-    assert turns.turn(at=2.0).state is RunState.DONE
+    assert turns.turn(at=2.0).state is not RunState.DONE, "sessions at the one before have not ended"
+    turns.memory = replace(turns.memory, move=None)
+    assert turns.turn(at=3.0).state is RunState.DONE
+
+
+@pytest.mark.parametrize(("by", "stays"), [("ann@desk", False), ("bob@desk", True)])
+def test_a_move_is_given_up_with_the_run_that_asked_for_it_and_only_with_that(by, stays):
+    turns = Turns(MOVE, led_by("db.1", "db.1", "db.1"), arguments={"slot": "2"})
+    turns.turn()
+    turns.memory = replace(turns.memory, move=replace(turns.memory.move, by=by))
+    assert (abort(turns.memory, "eve@desk").move is not None) is stays
+
+
+def test_where_another_move_is_under_way_the_newer_wish_counts():
+    turns = Turns(MOVE, led_by("db.1", "db.1", "db.1"), arguments={"slot": "2"})
+    turns.memory = replace(turns.memory, move=WriterMove(3, "life1", "bob@desk", "now"))
+    turns.turn()
+    assert turns.memory.move.slot == 2
 
 
 def test_a_writer_that_is_there_already_is_done():

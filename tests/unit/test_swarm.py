@@ -150,6 +150,25 @@ def test_the_service_is_read_with_its_version_size_and_grace():
     assert (seen.id, seen.version, seen.replicas, seen.update_state, seen.stop_grace) == ("svc-1", 40, 2, "updating", 120.0)
 
 
+def test_when_a_task_that_ended_is_made_anew_is_read():
+    assert found().service.restart_condition == "any"
+    for policy, condition in [
+        ({"Condition": "on-failure"}, "on-failure"),
+        ({"Condition": "none"}, "none"),
+        ({"Delay": 5}, "any"),
+    ]:
+        swarm, api = engine(service())
+        api.services["svc-1"]["Spec"]["TaskTemplate"]["RestartPolicy"] = policy
+        assert swarm.clusters()[0].service.restart_condition == condition
+
+
+def test_a_task_of_another_spec_than_the_service_s_is_outdated_but_for_where_it_may_run():
+    template = service()["Spec"]["TaskTemplate"]
+    specs = [template, template | {"ForceUpdate": 1}, template | {"Placement": {"Constraints": ["node.id!=x"]}}]
+    seen = found(tasks=[{"ID": f"t{n}", "Slot": n, "Spec": spec} for n, spec in enumerate(specs)])
+    assert [task.is_outdated for task in seen.tasks] == [False, True, False]
+
+
 def test_docker_s_own_grace_period_is_ten_seconds():
     swarm, api = engine(service())
     del api.services["svc-1"]["Spec"]["TaskTemplate"]["ContainerSpec"]["StopGracePeriod"]
@@ -315,28 +334,17 @@ def test_the_user_s_constraints_stay():
 
 def test_an_image_or_an_option_is_changed_and_nothing_else():
     swarm, api = engine(service(container={"Image": "member:1", "Args": ["mariadbd", "--max-connections=100"]}))
-    swarm.update_tasks("svc-1", 40, "member:2", "", 0)
+    swarm.update_tasks("svc-1", 40, "member:2", "")
     assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Image"] == "member:2"
     assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Args"] == ["mariadbd", "--max-connections=100"]
-    swarm.update_tasks("svc-1", 41, "", "--max_connections=200", 0)
+    swarm.update_tasks("svc-1", 41, "", "--max_connections=200")
     assert api.posted[1]["TaskTemplate"]["ContainerSpec"]["Image"] == "member:2"
     assert api.posted[1]["TaskTemplate"]["ContainerSpec"]["Args"] == ["mariadbd", "--max_connections=200"]
 
 
-def test_new_tasks_of_the_same_kind_are_asked_for_by_swarm_s_own_counter():
-    raw = service()
-    raw["Spec"]["TaskTemplate"]["ForceUpdate"] = 4
-    swarm, api = engine(raw)
-    assert swarm.clusters()[0].service.force == 4
-    before = copy.deepcopy(api.services["svc-1"]["Spec"])
-    swarm.update_tasks("svc-1", 40, "", "", 5)
-    before["TaskTemplate"]["ForceUpdate"] = 5
-    assert api.posted == [before]
-
-
 def test_an_option_in_a_service_without_a_command_is_its_only_argument():
     swarm, api = engine(service())
-    swarm.update_tasks("svc-1", 40, "", "--wait_timeout=60", 0)
+    swarm.update_tasks("svc-1", 40, "", "--wait_timeout=60")
     assert api.posted[0]["TaskTemplate"]["ContainerSpec"]["Args"] == ["--wait_timeout=60"]
 
 
@@ -362,7 +370,7 @@ def test_what_a_task_was_made_to_run_is_read_with_it():
     swarm, _ = engine(service(container={"Image": "member:2", "Args": None}), tasks=[raw])
     (cluster,) = swarm.clusters()
     assert (cluster.service.image, cluster.service.args) == ("member:2", ())
-    assert (cluster.tasks[0].image, cluster.tasks[0].args) == ("member:1", ("--x=1",))
+    assert cluster.tasks[0].is_outdated
 
 
 def test_a_write_from_an_old_look_is_a_conflict_and_changes_nothing():

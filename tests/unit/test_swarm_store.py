@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from builders import A, B, decided, position, remembered
 
-from galera_operator.adapters.swarm_store import LABEL, SwarmStore
-from galera_operator.core.model import Fork, Memory, Shrink
+from galera_operator.adapters.swarm_store import DAMAGED, LABEL, SwarmStore
 from galera_operator.core.planned import Fired, Planned, Run, RunState, Wanted
-from galera_operator.ports import Conflict, Record, Refused
+from galera_operator.core.remembered import Fork, Memory, Restart, Shrink, WriterMove
+from galera_operator.ports import Conflict, Damaged, Record, Refused
 
 
 class FakeConfigs:
@@ -82,7 +82,7 @@ RUN = Run(
 PLANNED = Planned(
     run=RUN,
     requests=(replace(RUN, runbook="scale", state=RunState.WAITING),),
-    wanted=Wanted(3, "member:2", "--x=1", 5, 2, "SELECT 1", 2, "1", "no"),
+    wanted=Wanted(3, "member:2", "--x=1", True, 2, "SELECT 1", 2, "1", "no"),
     fired={"day": Fired("0 8 * * * -> 5", 1767254400.0)},
     away=("n3",),
     excluded=("n3", "n4"),
@@ -222,6 +222,29 @@ def test_a_damaged_state_is_refused_with_the_names_of_the_config_the_label_and_t
     assert told in str(refused.value)
 
 
+def test_what_was_damaged_stays_beside_the_record_that_was_made_anew(store, api):
+    store.create("shop_db", FULL)
+    label_of(api)["team"] = "shop"
+    label_of(api)[LABEL] = "half of"
+    with pytest.raises(Damaged) as damage:
+        store.load("shop_db")
+    anew = store.renew("shop_db", Record(damage.value.version, "", 7, remembered()), damage.value.text)
+    assert (anew.holder, anew.epoch, anew.memory) == ("", 7, remembered())
+    assert store.load("shop_db") == anew
+    assert (label_of(api)[DAMAGED], label_of(api)["team"]) == ("half of", "shop")
+    store.save("shop_db", anew)
+    assert label_of(api)[DAMAGED] == "half of"
+
+
+def test_a_damaged_record_that_was_written_since_is_not_written_over(store, api):
+    made = store.create("shop_db", FULL)
+    store.save("shop_db", made)
+    with pytest.raises(Conflict):
+        store.renew("shop_db", made, "half of")
+    assert store.load("shop_db").memory == FULL.memory
+    assert DAMAGED not in label_of(api)
+
+
 def test_a_config_without_its_label_is_damaged_too(store, api):
     store.create("shop_db", FULL)
     label_of(api).clear()
@@ -241,6 +264,9 @@ DECIDED = remembered(
     consent=decided(1, position(5), 2, 3),
     fork=Fork(position(9, B), (4,)),
     given_up={3: B},
+    rebound={2: "task2"},
+    move=WriterMove(2, "life1", "ann@desk", "2026-01-02T03:04:05+00:00"),
+    restart=Restart({1: "life1", 3: "life3"}, "ann@desk", "2026-01-02T03:04:05+00:00", alone=True),
 )
 
 
@@ -251,7 +277,8 @@ def test_a_persons_decision_reads_back_as_it_was_written(store, api):
 
 def test_what_is_empty_is_left_out_so_that_an_older_operator_reads_the_rest(store, api):
     store.create("shop_db", Record(0, "first", 1, remembered()))
-    assert not {"kept", "consent", "fork", "given_up"} & json.loads(label_of(api)[LABEL]).keys()
+    later = {"kept", "consent", "fork", "given_up", "rebound", "move", "restart"}
+    assert not later & json.loads(label_of(api)[LABEL]).keys()
     assert json.loads(label_of(api)[LABEL]).keys() == good().keys()
 
 
@@ -266,6 +293,11 @@ def test_what_is_empty_is_left_out_so_that_an_older_operator_reads_the_rest(stor
         ({"consent": {"extra": 1}}, "consent.extra"),
         ({"fork": {"origin": f"{A}:x"}}, "is not a position"),
         ({"fork": {"accepted": None}}, "fork.accepted"),
+        ({"move": {"slot": 0}}, "move.slot"),
+        ({"restart": {"members": {}}}, "restart.members"),
+        ({"restart": {"members": {"0": "x"}}}, "restart.members"),
+        ({"restart": {"alone": "yes"}}, "restart.alone"),
+        ({"move": {"by": None}}, "move.by"),
         ({"given_up": {"3": "banana"}}, "given_up.3"),
     ],
     ids=str,

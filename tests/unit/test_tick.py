@@ -9,8 +9,9 @@ from fakes import InlinePool, MemoryStore
 from small_world import NAME, SmallWorld
 
 from galera_operator.core.agent_api import Grant
-from galera_operator.core.model import Memory
+from galera_operator.core.model import Listed
 from galera_operator.core.plan import Act, Hold, Page
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Conflict, Record, Refused, Unreachable
 from galera_operator.runtime.journal import MAX_BYTES, Journal
 from galera_operator.runtime.lease import Lease
@@ -178,6 +179,43 @@ def test_the_same_decision_is_told_once(bench, said):
     said.clear()
     bench.turns(3)
     assert said == []
+
+
+def test_a_member_that_dns_has_not_listed_for_a_while_is_restarted_once(bench):
+    class Names:
+        hidden = ()
+
+        def tasks(self, service):
+            return Listed(tuple(box.address for box in bench.world.boxes.values() if box.slot not in self.hidden))
+
+    names = Names()
+    ports = World(bench.world, bench.world, Journal(None), InlinePool(), clock=lambda: bench.now, names=names)
+    bench.tick = ClusterTick(NAME, Lease(bench.store, NAME, "first", 15.0), ports)
+    bench.world.wish = 2
+    bench.turns(15)
+    assert [box.serves for box in bench.world.boxes.values()] == [True, True]
+    names.hidden, before = (2,), [box.id for box in bench.world.boxes.values()]
+    bench.turns(40)
+    after = [box.id for box in bench.world.boxes.values()]
+    assert (after[0], after[1] != before[1]) == (before[0], True)
+    assert bench.turn().name == "binding-lost"
+    assert [box.id for box in bench.world.boxes.values()] == after
+    names.hidden = ()
+    bench.turns(2)
+    assert bench.turn().why.startswith("as wished")
+    assert len(bench.world.harm) == 1, "it was stopped once while it served, for a reason that this world does not know"
+
+
+def test_a_grace_period_that_is_too_short_is_told_once(bench, said):
+    bench.world.stop_grace = 10.0
+    bench.turns(12)
+    warnings = [line for line in said if "stop_grace_period" in line]
+    assert len(warnings) == 1
+    bench.world.stop_grace = 120.0
+    bench.turns(2)
+    bench.world.stop_grace = 10.0
+    bench.turns(2)
+    assert len([line for line in said if "stop_grace_period" in line]) == 2
 
 
 def test_each_kind_of_plan_is_told_at_its_level(bench, said):

@@ -4,7 +4,7 @@ import pytest
 from builders import ZEROS, B, cluster, joined_but_not_admitted, member, remembered, unseen, waiting
 
 from galera_operator.core.agent_api import Admission, Stage
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
 
 NOT_YET = {
@@ -47,11 +47,13 @@ def test_the_view_of_a_member_outside_the_primary_component_does_not_matter():
         (member(1, ready=False), False),
         (member(1, cluster_status="non-Primary"), False),
         (member(1, stage=Stage.DRAINING), False),
+        (member(1, leaving=True), False),
         (member(1, stage=Stage.DRAINED), False),
         (member(1, stage=Stage.STOPPING), False),
         (member(1, stage=Stage.JOINING), False),
         (member(1, local_state=1), False),
         (waiting(1), False),
+        (waiting(1, stage=Stage.RUNNING, admission=Admission.OPERATOR), False),
         (unseen(1), False),
     ],
     ids=[
@@ -62,11 +64,13 @@ def test_the_view_of_a_member_outside_the_primary_component_does_not_matter():
         "not ready",
         "non-Primary",
         "draining",
+        "asked to stop",
         "drained",
         "stopping",
         "joining",
         "state 1",
         "waiting",
+        "its database does not answer",
         "unseen",
     ],
 )
@@ -106,6 +110,17 @@ def test_without_a_writer_the_lowest_idle_slot_is_chosen():
 
 def test_a_slot_about_to_leave_is_not_chosen():
     assert choose_writer(cluster(member(1, writer="db.2"), member(2, writer="db.2")), avoid=(2,)).slot == 1
+
+
+def test_a_slot_about_to_leave_is_better_than_a_donor_for_as_long_as_that_holds_it_up():
+    assert choose_writer(cluster(member(1, local_state=2, writer="db.2"), member(2, writer="db.2")), avoid=(2,)).slot == 2
+    assert (
+        choose_writer(
+            cluster(member(1, local_state=2, writer="db.3"), member(2, writer="db.3"), member(3, writer="db.3")), avoid=(3,)
+        ).slot
+        == 2
+    )
+    assert choose_writer(cluster(member(1, local_state=2, writer="db.9"), member(2, writer="db.9")), avoid=(2,)).slot == 2
 
 
 def test_nobody_is_chosen_when_nobody_can():

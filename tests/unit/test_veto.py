@@ -9,6 +9,7 @@ from builders import (
     A,
     B,
     C,
+    apart,
     cluster,
     decided,
     joined_but_not_admitted,
@@ -24,8 +25,7 @@ from builders import (
     waiting,
 )
 
-from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Copy, Fork, Memory
+from galera_operator.core.agent_api import ANY_WRITER, Stage
 from galera_operator.core.plan import (
     Act,
     AdmitMember,
@@ -37,12 +37,19 @@ from galera_operator.core.plan import (
     Invite,
     Page,
     Resize,
+    RestartMember,
     StopMember,
 )
+from galera_operator.core.remembered import Copy, Fork, Memory, Restart, Shrink
+from galera_operator.core.spec import Wish
 from galera_operator.core.veto import broken_invariants
 
 ALL_STOPPED = cluster(waiting(1, position(7)), waiting(2, position(9)))
 DOWN_TO_2 = Resize("svc", 40, 3, 2, (3, "task3"))
+
+
+EVERY_WRITER = Appoint(ANY_WRITER, 0, ((1, "10.0.0.1", "life1"),))
+ALONE = Restart({1: "life1"}, "ann@desk", "now", alone=True)
 
 
 def grant(slot: int, at=None) -> Bootstrap:
@@ -62,6 +69,12 @@ def appoint(slot: int) -> Appoint:
     return Appoint(f"db.{slot}", slot, ((1, "10.0.0.1", "life1"),))
 
 
+def restart(slot: int, **changes) -> RestartMember:
+    return RestartMember(
+        **({"slot": slot, "address": f"10.0.0.{slot}", "incarnation": f"life{slot}", "task_id": f"task{slot}"} | changes)
+    )
+
+
 def broken(*steps, seen, memory=None) -> str:
     return "; ".join(broken_invariants(Act(steps, "made by hand"), seen, memory or remembered()))
 
@@ -74,7 +87,10 @@ def broken(*steps, seen, memory=None) -> str:
         ([admit(1)], cluster(joined_but_not_admitted(1))),
         ([admit(2)], cluster(member(1), joined_but_not_admitted(2))),
         ([appoint(1)], three_calm()),
+        ([appoint(2)], three_calm()),
+        ([EVERY_WRITER], three_calm(wish=Wish(any_writer=True))),
         ([drain(3)], three_calm()),
+        ([restart(3)], cluster(member(1), member(2), member(3, stage=Stage.DRAINED))),
         ([DOWN_TO_2], cluster(member(1), member(2), member(3, stage=Stage.DRAINED))),
         ([DOWN_TO_2], cluster(member(1), member(2), pending(3))),
         ([Resize("svc", 40, 3, 4)], three_calm()),
@@ -86,7 +102,10 @@ def broken(*steps, seen, memory=None) -> str:
         "first admission",
         "admit",
         "appoint",
+        "appoint another",
+        "appoint all",
         "drain",
+        "restart",
         "shrink",
         "shrink without node",
         "grow",
@@ -185,11 +204,43 @@ def test_no_writer_of_another_history():
     assert B in broken(appoint(2), seen=cluster(member(1), member(2, local_state=2, state_uuid=B)))
 
 
+@pytest.mark.parametrize(
+    ("second", "told"),
+    [
+        (member(2, stage=Stage.DRAINING), "slot 2 the writer, which is draining"),
+        (member(2, stage=Stage.DRAINED), "slot 2 the writer, which is drained"),
+        (member(2, leaving=True), "slot 2 the writer, which is running"),
+        (member(2, local_state=2), "slot 2 the writer, which is Donor/Desynced, although slot 1 is Synced"),
+        (member(2, local_state=3), "slot 2 the writer, which is Joined, although slot 1 is Synced"),
+        (waiting(2), "slot 2, which was not seen alive"),
+    ],
+    ids=["draining", "drained", "leaving", "donor", "Joined", "waiting"],
+)
+def test_the_role_is_not_moved_onto_a_member_that_drains_or_donates(second, told):
+    assert told in broken(appoint(2), seen=cluster(member(1), second, member(3)))
+
+
+def test_a_writer_that_becomes_a_donor_keeps_the_role_also_where_not_everybody_knows_it_yet():
+    assert broken(appoint(1), seen=cluster(member(1, local_state=2), member(2, writer=""), member(3))) == ""
+    assert "Donor/Desynced" in broken(
+        appoint(1), seen=cluster(member(1, local_state=2, writer=""), member(2, writer=""), unseen(3))
+    )
+
+
+def test_a_donor_gets_the_role_where_nobody_else_serves():
+    beside = [member(1, stage=Stage.DRAINED, writer="db.1"), joined_but_not_admitted(3, writer="db.1")]
+    assert broken(appoint(2), seen=cluster(*beside, member(2, local_state=2, writer="db.1"))) == ""
+
+
+def test_not_every_member_is_a_writer_unless_the_label_says_so():
+    assert "no label asks for" in broken(EVERY_WRITER, seen=three_calm())
+
+
 def test_a_donor_may_be_the_writer():
     assert broken(appoint(1), seen=cluster(member(1, local_state=2), waiting(2))) == ""
 
 
-@pytest.mark.parametrize("step", [drain(1), Resize("svc", 40, 1, 0, (1, "task1"))])
+@pytest.mark.parametrize("step", [drain(1), restart(1), Resize("svc", 40, 1, 0, (1, "task1"))])
 def test_the_last_member_never_leaves(step):
     assert "last" in broken(step, seen=cluster(member(1)))
 
@@ -207,12 +258,14 @@ def test_the_last_member_never_leaves(step):
     ],
     ids=["unseen", "waiting", "not admitted", "donor", "non-Primary", "drained", "joining"],
 )
-@pytest.mark.parametrize("step", [drain(3), DOWN_TO_2], ids=["drain", "resize"])
+@pytest.mark.parametrize("step", [drain(3), restart(3), DOWN_TO_2], ids=["drain", "restart", "resize"])
 def test_nobody_leaves_while_another_does_not_serve(other, step):
     assert "would leave while another member is not Synced" in broken(step, seen=cluster(other, member(2), member(3)))
 
 
-@pytest.mark.parametrize("step", [drain(3), DOWN_TO_2, Resize("svc", 40, 3, 4)], ids=["drain", "shrink", "grow"])
+@pytest.mark.parametrize(
+    "step", [drain(3), restart(3), DOWN_TO_2, Resize("svc", 40, 3, 4)], ids=["drain", "restart", "shrink", "grow"]
+)
 def test_nothing_changes_while_a_state_transfer_is_in_flight(step):
     assert "state transfer" in broken(step, seen=cluster(member(1), member(2, transfer=DONOR), member(3)))
 
@@ -232,6 +285,47 @@ def test_never_two_members_at_once():
     assert "more than one member" in broken(Resize("svc", 40, 3, 1, (3, "task3")), seen=three_calm())
     assert "more than one member" in broken(drain(3), DOWN_TO_2, seen=three_calm())
     assert "more than one member" in broken(drain(2), drain(3), seen=three_calm())
+    assert "more than one member" in broken(drain(2), restart(3), seen=three_calm())
+    assert "more than one member" in broken(restart(2), restart(3), seen=three_calm())
+
+
+@pytest.mark.parametrize(
+    ("step", "seen", "memory", "told"),
+    [
+        (restart(3, incarnation="another"), three_calm(), remembered(), "in another life than was seen"),
+        (restart(3, task_id="another"), three_calm(), remembered(), "in another life than was seen"),
+        (restart(4), three_calm(), remembered(), "in another life than was seen"),
+        (restart(3), cluster(member(1), member(2), unseen(3)), remembered(), "in another life than was seen"),
+        (restart(3), three_calm(replicas=4), remembered(), "while Swarm still makes or ends tasks"),
+        (restart(3), three_calm(leaving=(task(2, id="old"),)), remembered(), "while Swarm still makes or ends tasks"),
+        (restart(3), three_calm(), remembered(shrink=Shrink(3, 4, "task4")), "while Swarm still makes or ends tasks"),
+        *[
+            (restart(3), three_calm(update_state=state), remembered(), "while a service update is in flight")
+            for state in ("updating", "paused", "rollback_started", "rollback_paused")
+        ],
+        (restart(1), three_calm(), remembered(), "while it is still taken for the writer"),
+        (restart(3), cluster(member(1), member(2, writer="db.3"), member(3)), remembered(), "still taken for the writer"),
+        (restart(2), cluster(member(1), member(2), member(3, stage=Stage.DRAINED)), remembered(), "another member is not Synced"),
+    ],
+    ids=str,
+)
+def test_no_restart(step, seen, memory, told):
+    assert told in broken(step, seen=seen, memory=memory)
+
+
+@pytest.mark.parametrize("step", [drain(1), restart(1)], ids=["drain", "restart"])
+def test_an_only_member_is_restarted_where_a_person_asked_for_that_outage_of_this_life_and_only_there(step):
+    asked = remembered(restart=ALONE)
+    assert broken(step, seen=cluster(member(1)), memory=asked) == ""
+    assert "last Synced" in broken(step, seen=cluster(member(1)), memory=remembered(restart=Restart({1: "life1"}, "ann", "now")))
+    assert "last Synced" in broken(
+        step, seen=cluster(member(1)), memory=remembered(restart=Restart({1: "x"}, "ann", "now", True))
+    )
+    assert "last Synced" in broken(step, seen=cluster(member(1), replicas=2), memory=asked)
+    assert "last Synced" in broken(step, seen=cluster(member(1), waiting(2)), memory=asked)
+    assert "last Synced" in broken(step, seen=cluster(member(1), waiting(2), replicas=1), memory=asked)
+    assert "last Synced" in broken(step, seen=cluster(unseen(1)), memory=asked)
+    assert "last Synced" in broken(step, seen=cluster(member(1, transfer=DONOR)), memory=asked)
 
 
 def test_no_scale_down_without_a_predicted_victim():
@@ -312,6 +406,42 @@ def test_what_a_person_did_not_decide_does_not_act(step, memory, told):
     assert told in broken(step, seen=seen, memory=memory)
 
 
+@pytest.mark.parametrize(
+    ("named", "node", "ledger", "allowed"),
+    [
+        (pending(1), "n1", {1: 100}, True),
+        (waiting(1, position(1)), "n1", {1: 100}, False),
+        (pending(1), "n3", {1: 100}, False),
+        (pending(1), "n1", {}, False),
+        (waiting(4, position(1)), "n1", {1: 100}, False),
+    ],
+    ids=["on its volume", "it has a node", "on another node", "nothing recorded", "the decided slot is not there"],
+)
+def test_a_decision_is_carried_out_by_another_slot_only_on_the_volume_that_was_decided_on(named, node, ledger, allowed):
+    memory = remembered(ledger=ledger, consent=decided(1, position(100), 2))
+    seen = cluster(named, unseen(2), waiting(3, position(100), node=node))
+    fence = (1,) if named.agent and named.slot == 1 else (4,) if named.agent else ()
+    told = broken(decided_grant(slot=3, fence=fence), seen=seen, memory=memory)
+    assert ("that no person decided on" not in told) is allowed
+    assert told == "" or not allowed
+
+
+def test_a_decision_is_carried_out_by_no_slot_that_is_not_there():
+    memory = remembered(ledger={1: 100}, consent=decided(1, position(100), 2))
+    assert "that no person decided on" in broken(decided_grant(slot=3, fence=()), seen=cluster(pending(1)), memory=memory)
+
+
+@pytest.mark.parametrize(
+    ("copy", "is_missing"),
+    [(position(100), False), (position(99), True), (position(200, B), True), (None, True)],
+    ids=["its copy", "an older one", "another history", "no data"],
+)
+def test_a_slot_without_a_node_is_missing_unless_its_copy_is_shown_on_the_node_it_was_on(copy, is_missing):
+    seen = cluster(waiting(1, position(100)), pending(2), waiting(3, copy, node="n2"))
+    told = broken(grant(1, position(100)), seen=seen, memory=remembered(ledger={2: 100}))
+    assert ("while some expected member is not seen stopped" in told) is is_missing
+
+
 def test_a_decision_gives_up_no_slot_that_it_does_not_name():
     seen = cluster(waiting(1, position(100)), unseen(2), waiting(3, position(101)))
     assert f"while slot 3 holds {A}:101" in broken(decided_grant(), seen=seen, memory=GOING_ON)
@@ -360,6 +490,22 @@ def test_a_slot_that_never_had_a_node_nor_data_need_not_be_seen():
     assert broken(grant(1, position(100)), seen=cluster(waiting(1, position(100)), pending(2))) == ""
     held = remembered(ledger={2: 1})
     assert "not seen stopped" in broken(grant(1, position(100)), seen=cluster(waiting(1, position(100)), pending(2)), memory=held)
+
+
+@pytest.mark.parametrize(
+    ("there", "is_told"),
+    [
+        (waiting(3, position(50), node="n2"), True),
+        (waiting(3, position(49), node="n2"), False),
+        (waiting(3, position(50)), False),
+        (waiting(3, node="n2"), False),
+    ],
+    ids=["its volume", "an older copy", "another node", "no data"],
+)
+def test_a_slot_without_a_node_need_not_be_seen_where_another_tells_of_its_volume(there, is_told):
+    seen = cluster(waiting(1, position(100)), pending(2), there)
+    told = broken(grant(1, position(100)), seen=seen, memory=remembered(ledger={2: 50}))
+    assert ("not seen stopped" not in told) is is_told
 
 
 # Copies that count no more
@@ -512,8 +658,9 @@ def stop(slot: int) -> StopMember:
         ([non_primary(1), waiting(2)], remembered()),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={1: B})),
         ([non_primary(1, state_uuid=B), member(2)], remembered(given_up={1: B})),
+        ([apart(1), member(2)], remembered()),
     ],
-    ids=["nobody is Primary", "given up", "given up, not Primary"],
+    ids=["nobody is Primary", "given up", "given up, not Primary", "has left its group"],
 )
 def test_who_serves_nothing_that_counts_may_be_stopped(seats, memory):
     assert broken(stop(1), seen=cluster(*seats), memory=memory) == ""
@@ -526,12 +673,23 @@ def test_who_serves_nothing_that_counts_may_be_stopped(seats, memory):
         ([member(2)], remembered(), "slot 1, which was not seen alive"),
         ([member(1), member(2)], remembered(), "slot 1, which is Synced in a Primary component"),
         ([non_primary(1), member(2)], remembered(), "slot 1, which is Synced in a non-Primary component"),
+        ([member(1, connected=False), member(2)], remembered(), "slot 1, which is Synced in a Primary component"),
         ([member(1), member(2)], remembered(given_up={1: A}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={2: B}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], remembered(given_up={1: C}), "slot 1, which is Synced"),
         ([member(1, state_uuid=B), member(2)], Memory(given_up={1: B}), "slot 1, which is Synced"),
     ],
-    ids=["down", "not there", "serves", "beside a Primary", "recorded", "another slot", "another history", "nothing recorded"],
+    ids=[
+        "down",
+        "not there",
+        "serves",
+        "beside a Primary",
+        "says Primary",
+        "recorded",
+        "another slot",
+        "another history",
+        "nothing recorded",
+    ],
 )
 def test_nobody_else_is_stopped(seats, memory, told):
     assert told in broken(stop(1), seen=cluster(*seats), memory=memory)

@@ -39,8 +39,32 @@ def test_before_the_first_group_the_state_uuid_is_told_as_zeros():
     assert wsrep_from_status(rows, ()).state_uuid == ZEROS
 
 
+@pytest.mark.parametrize("name", ["wsrep_cluster_state_uuid", "wsrep_local_state_uuid"])
+def test_what_is_no_state_uuid_is_unreadable(name):
+    with pytest.raises(StatusUnreadable, match="not a UUID"):
+        wsrep_from_status(ROWS | {name: "Undefined"}, ())
+
+
 def test_a_member_whose_own_history_differs_from_its_components_counts_as_zeros():
     assert wsrep_from_status(ROWS | {"wsrep_local_state_uuid": B}, ()).state_uuid == ZEROS
+
+
+LEFT = {key: value for key, value in ROWS.items() if key != "wsrep_desync_count"} | {
+    "wsrep_connected": "OFF",
+    "wsrep_cluster_status": "Disconnected",
+    "wsrep_ready": "OFF",
+}
+
+
+def test_a_server_that_has_left_its_group_tells_nothing_of_the_layer_below_and_is_understood():
+    found = wsrep_from_status(LEFT, ())
+    assert (found.connected, found.is_primary, found.desync_count) == (False, False, 0)
+
+
+@pytest.mark.parametrize("name", [name for name in STATUS_NAMES if name not in {"wsrep_desync_count", "wsrep_connected"}])
+def test_also_a_server_that_has_left_its_group_tells_everything_else(name):
+    with pytest.raises(StatusUnreadable, match=name):
+        wsrep_from_status({key: value for key, value in LEFT.items() if key != name}, ())
 
 
 @pytest.mark.parametrize("name", STATUS_NAMES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -76,6 +76,14 @@ class Labels(BaseModel):
         1, alias="join.parallel", ge=1, le=4, description="Joiners at once, never more than there are donors besides the writer."
     )
     donor_serves: bool = Field(False, alias="donor.serves", description="Whether a donor stays on the read port.")
+    reads: Literal["fast", "causal"] = Field(
+        "fast",
+        description="`causal`: a read on any member waits for every commit before it (`wsrep_sync_wait`), in sessions opened "
+        "from then on.",
+    )
+    writer: Literal["one", "any"] = Field(
+        "one", description="`one` member takes the writes of port 3306; with `any`, every Synced one does."
+    )
     network: str = Field(
         "", description="The overlay network to reach members on, where the service is on several that the operator shares."
     )
@@ -100,6 +108,8 @@ _HINTS = {
     "enable": "true or false",
     "pause": "true or false",
     "donor.serves": "true or false",
+    "reads": "fast or causal",
+    "writer": "one or any",
     "timezone": "a name of the IANA data base, such as Europe/Berlin",
     "maintenance": "windows such as 'Sun 02:00-04:00, Mon-Fri 23:30-00:30'",
 }
@@ -159,6 +169,8 @@ def wish_from(labels: Labels) -> Wish:
         drain_timeout=labels.drain_timeout,
         join_parallel=labels.join_parallel,
         allow_donor=labels.donor_serves,
+        causal_reads=labels.reads == "causal",
+        any_writer=labels.writer == "any",
         pause=labels.pause,
         schedules=tuple((labels.schedules or {}).values()),
         timezone=labels.timezone,

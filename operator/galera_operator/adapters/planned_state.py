@@ -34,7 +34,7 @@ class _Wanted(_Strict):
     replicas: int = Field(0, ge=0)
     image: str = ""
     option: str = ""
-    force: int = Field(0, ge=0)
+    restart: bool = False
     writer: int = Field(0, ge=0)
     sql: str = ""
     on: int = Field(0, ge=0)

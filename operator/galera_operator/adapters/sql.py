@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Sequence
+from typing import Literal
 
 import pymysql
 from pymysql.connections import Connection
@@ -17,7 +18,6 @@ PORT = 3306
 TIMEOUT = 2
 """Seconds for each of connect, read and write. pymysql's read_timeout has no default: it would wait for ever."""
 
-_QUERY = f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in STATUS_NAMES)})"
 _NO_ANSWER = {2003, 2006, 2013, 1045}
 """Not connected, gone away, lost, login refused: nothing is known of the statement itself."""
 _ACCESS_DENIED = {1044, 1045, 1698}
@@ -32,24 +32,33 @@ class SqlPoll:
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         """`ports.Members.wsrep`."""
+        rows = self.show("STATUS", STATUS_NAMES, address, token)
+        try:
+            return wsrep_from_status(rows, members)
+        except StatusUnreadable as error:
+            raise Refused(f"{address}: {error}") from error
+
+    def show(self, what: Literal["STATUS", "VARIABLES"], names: Sequence[str], address: str, token: str) -> dict[str, str]:
+        """Some of the server's global status counters or variables; those it does not have are missing.
+
+        Raises:
+            Unreachable, LoginRefused: no answer.
+        """
         key = (address, token)
+        query = f"SHOW GLOBAL {what} WHERE Variable_name IN ({', '.join(repr(name) for name in names)})"
         with self._lock:
             connection = self._connections.pop(key, None)
         try:
             connection = connection or self._connect(address, token)
             with connection.cursor() as cursor:
-                cursor.execute(_QUERY)
+                cursor.execute(query)
                 rows = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
-            found = wsrep_from_status(rows, members)
         except (pymysql.MySQLError, OSError) as error:
             _close(connection)
             raise _explain(address, error) from None
-        except StatusUnreadable as error:
-            _close(connection)
-            raise Refused(f"{address}: {error}") from error
         with self._lock:
             self._connections[key] = connection
-        return found
+        return rows
 
     def run(self, address: str, token: str, statement: str) -> str:
         """`ports.Members.run_sql`, over a connection of its own: what the statement sets in its session ends with it."""
@@ -89,6 +98,8 @@ class SqlPoll:
             read_timeout=TIMEOUT,
             write_timeout=TIMEOUT,
             autocommit=True,
+            # The member's own state is asked for, however far behind its data is: never to wait for that.
+            init_command="SET SESSION wsrep_sync_wait=0",
         )
 
 

@@ -70,15 +70,13 @@ class SwarmEngine:
 
         self._write(service_id, version, change)
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         def change(spec: dict[str, Any]) -> None:
             container = spec["TaskTemplate"]["ContainerSpec"]
             if image:
                 container["Image"] = image
             if option:
                 container["Args"] = with_option(container.get("Args") or [], option)
-            if force:
-                spec["TaskTemplate"]["ForceUpdate"] = force
 
         self._write(service_id, version, change)
 
@@ -114,15 +112,15 @@ class SwarmEngine:
             constraints=tuple(_spaceless(one) for one in (spec["TaskTemplate"].get("Placement") or {}).get("Constraints") or []),
             image=container.get("Image", ""),
             args=tuple(container.get("Args") or []),
-            force=spec["TaskTemplate"].get("ForceUpdate", 0),
             one_at_a_time=_one_at_a_time(spec.get("UpdateConfig") or {}),
+            restart_condition=(spec["TaskTemplate"].get("RestartPolicy") or {}).get("Condition") or "any",
         )
         wish = wish_from(labels) if isinstance(labels, Labels) else labels
         token, no_token = self._find_token(name, container)
         network, no_network = self._find_network(name, spec, labels, networks)
         fault = _misplaced(name, spec) or _not_replicated(name, spec) or no_token or no_network
         tasks = self._api.get("/tasks", filters=json.dumps({"service": [raw["ID"]]}))
-        return Cluster(service, fault or wish, tuple(_task(task, nodes, network) for task in tasks), token)
+        return Cluster(service, fault or wish, tuple(_task(task, nodes, network, spec["TaskTemplate"]) for task in tasks), token)
 
     def _find_token(self, name: str, container: Mapping[str, Any]) -> tuple[str, BadWish | None]:
         mounted = {secret.get("File", {}).get("Name") for secret in container.get("Secrets") or []}
@@ -254,14 +252,12 @@ def _host_name(node: Mapping[str, Any]) -> str:
     return str(node.get("Description", {}).get("Hostname", ""))
 
 
-def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Task:
+def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str, wished: Mapping[str, Any]) -> Task:
     addresses = [
         attachment["Addresses"][0].partition("/")[0]
         for attachment in raw.get("NetworksAttachments") or []
         if attachment["Network"]["ID"] == network and attachment.get("Addresses")
     ]
-    template = raw.get("Spec") or {}
-    container = template.get("ContainerSpec") or {}
     status, node = raw.get("Status", {}), nodes.get(raw.get("NodeID", ""), {})
     return Task(
         id=raw["ID"],
@@ -272,8 +268,14 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str) -> Tas
         desired=raw.get("DesiredState", ""),
         address=addresses[0] if addresses else "",
         message=status.get("Err") or status.get("Message", ""),
-        image=container.get("Image", ""),
-        args=tuple(container.get("Args") or []),
-        force=template.get("ForceUpdate", 0),
         node_is_down=node.get("Status", {}).get("State") == "down",
+        is_outdated=_what_runs(raw.get("Spec", wished)) != _what_runs(wished),
     )
+
+
+def _what_runs(template: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task is made of, without where it may run: another placement alone replaces no task that still fits.
+
+    Source: swarmkit, manager/orchestrator/task.go, IsTaskDirty.
+    """
+    return {key: value for key, value in template.items() if key != "Placement"}

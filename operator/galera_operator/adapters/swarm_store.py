@@ -16,12 +16,14 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from galera_operator.adapters.planned_state import PlannedState, planned_from, state_of
 from galera_operator.adapters.swarm_api import EngineApi
-from galera_operator.core.model import Consent, Copy, Fork, Memory, Shrink
 from galera_operator.core.position import Position, PositionNotFound
-from galera_operator.ports import Conflict, Record, Refused
+from galera_operator.core.remembered import Consent, Copy, Fork, Memory, Restart, Shrink, WriterMove
+from galera_operator.ports import Conflict, Damaged, Record, Refused
 
 PREFIX = "galera-operator."
 LABEL = "galera.state"
+DAMAGED = "galera.state.damaged"
+"""What stood in `LABEL` when a person had the record made anew."""
 MAX_NAME = 64
 _TEXT = (
     "State of a Galera cluster, kept in this config's labels by galera-operator.\n"
@@ -62,6 +64,20 @@ class _Fork(_Strict):
     accepted: tuple[Slot, ...]
 
 
+class _WriterMove(_Strict):
+    slot: Slot
+    away_from: str
+    by: str
+    at: str
+
+
+class _Restart(_Strict):
+    members: dict[Slot, str] = Field(min_length=1)
+    by: str
+    at: str
+    alone: bool = False
+
+
 class _State(_Strict):
     schema_version: int = Field(ge=1, le=1)
     holder: str
@@ -75,6 +91,9 @@ class _State(_Strict):
     consent: _Consent | None = None
     fork: _Fork | None = None
     given_up: dict[Slot, Uuid] = Field(default_factory=dict)
+    rebound: dict[Slot, str] = Field(default_factory=dict)
+    move: _WriterMove | None = None
+    restart: _Restart | None = None
     planned: PlannedState | None = None
 
 
@@ -100,10 +119,8 @@ class SwarmStore:
             state = _State.model_validate_json(text)
             memory = _memory(state)
         except (ValidationError, PositionNotFound) as error:
-            raise Refused(
-                f"the state of {cluster} (config {PREFIX}{cluster}, label {LABEL}) is damaged: {_fault(error)}; "
-                "nothing is done until it is right again"
-            ) from error
+            fault = f"the record of {cluster} (config {self.config_name(cluster)}, label {LABEL}) is damaged: {_fault(error)}"
+            raise Damaged(fault, raw["Version"]["Index"], text) from error
         return Record(raw["Version"]["Index"], state.holder, state.epoch, memory)
 
     def create(self, cluster: str, record: Record) -> Record:
@@ -118,12 +135,19 @@ class SwarmStore:
             raise Conflict(f"the config {PREFIX}{cluster} was made by somebody else")
         return stored
 
+    def renew(self, cluster: str, record: Record, damaged: str) -> Record:
+        """Write over a damaged record as `save` does; its text stays, under a label of its own."""
+        return self._write(cluster, record, {DAMAGED: damaged})
+
     def save(self, cluster: str, record: Record) -> Record:
+        return self._write(cluster, record, {})
+
+    def _write(self, cluster: str, record: Record, beside: dict[str, str]) -> Record:
         raw = self._find(cluster)
         if raw is None:
             raise Conflict(f"the config {PREFIX}{cluster} was removed")
         spec = raw["Spec"]
-        spec.setdefault("Labels", {})[LABEL] = _json(record)
+        spec["Labels"] = (spec.get("Labels") or {}) | {LABEL: _json(record)} | beside
         self._api.post(f"/configs/{raw['ID']}/update", spec, version=str(record.version))
         stored = self.load(cluster)
         if stored is None or (stored.holder, stored.epoch) != (record.holder, record.epoch):
@@ -157,6 +181,9 @@ def _memory(state: _State) -> Memory:
         consent=Consent(**consent.model_dump() | {"position": Position.parse(consent.position)}) if consent else None,
         fork=Fork(Position.parse(fork.origin), fork.accepted) if fork else None,
         given_up=state.given_up,
+        rebound=state.rebound,
+        move=WriterMove(**state.move.model_dump()) if state.move else None,
+        restart=Restart(**state.restart.model_dump()) if state.restart else None,
         planned=planned_from(state.planned),
     )
 
@@ -183,6 +210,9 @@ def _json(record: Record) -> str:
         consent=_Consent(**asdict(memory.consent) | {"position": str(memory.consent.position)}) if memory.consent else None,
         fork=_Fork(origin=str(memory.fork.origin), accepted=memory.fork.accepted) if memory.fork else None,
         given_up=dict(memory.given_up),
+        rebound=dict(memory.rebound),
+        move=_WriterMove(**asdict(memory.move)) if memory.move else None,
+        restart=_Restart(**asdict(memory.restart)) if memory.restart else None,
         planned=state_of(memory.planned),
     )
     return state.model_dump_json(exclude_defaults=True)

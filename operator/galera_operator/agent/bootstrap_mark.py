@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from galera_operator.agent.small_file import read_small
 from galera_operator.core.position import Position
 
 _NAME = ".galera-agent.bootstrap"
@@ -46,12 +47,8 @@ def read(data_dir: Path) -> Mark | None:
     Raises:
         DamagedMark: half-written or altered; not to be trusted.
     """
-    path = path_of(data_dir)
-    if path.exists() and not path.is_file():
-        raise DamagedMark(f"the mark of a bootstrap, {_NAME}, is not a file")
     try:
-        with path.open("rb") as file:
-            text = file.read(_LONGEST).decode()
+        text = read_small(path_of(data_dir), _LONGEST)
         was, begins = text.split()
         mark = Mark(Position.parse(was), Position.parse(begins))
     except FileNotFoundError:

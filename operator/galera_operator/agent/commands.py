@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import TypeGuard
 
 from galera_operator.agent.member import SERVER_STAGES, Member
 from galera_operator.agent.options import Start
@@ -11,6 +12,7 @@ from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.agent.settings import is_address
 from galera_operator.agent.view import headline
 from galera_operator.core.agent_api import (
+    ANY_WRITER,
     Admission,
     Admit,
     AppointWriter,
@@ -24,6 +26,7 @@ from galera_operator.core.agent_api import (
     Wsrep,
 )
 from galera_operator.core.position import ZERO_UUID, Directory, Position, PositionNotFound
+from galera_operator.core.serving import Terms
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +66,8 @@ def obey(member: Member, command: Command) -> None:
                 if member.stage is Stage.RUNNING:
                     member.begin_drain(command.seconds)
             case Stop():
+                if command.only_drained and member.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                    raise Refused(f"stage {member.stage}: only a drained member was to be stopped")
                 member.request_stop("the operator's /stop")
             case _:
                 raise Refused(f"{type(command).__name__} is not known to this version")
@@ -84,7 +89,7 @@ def _form_primary(member: Member, command: FormPrimary) -> None:
     wsrep = member.wsrep
     if member.stage not in SERVER_STAGES or member.wishes.stop:
         raise Refused(f"{_occupation(member)}: only a running member can form a Primary component")
-    if wsrep is None or not _outside_primary(wsrep):
+    if not _outside_primary(wsrep):
         raise Refused(f"{_says(wsrep)}: expected a member that is not in a Primary component")
     if not wsrep.connected:
         raise Refused(f"{_says(wsrep)}: it has left its group, only a restart brings it back")
@@ -164,19 +169,19 @@ def _admit(member: Member, admit: Admit) -> None:
         raise Refused(f"not Synced in a Primary component: {_says(wsrep)}")
     if wsrep.state_uuid == ZERO_UUID:
         raise Refused("the state UUID is zeros though mariadbd says Synced: its data may differ from the others'")
-    member.let_in(Admission.OPERATOR, admit.drain_seconds, allow_donor=admit.allow_donor)
+    member.let_in(Admission.OPERATOR, Terms(admit.drain_seconds, admit.allow_donor, admit.causal_reads))
 
 
 def _appoint(member: Member, command: AppointWriter) -> None:
     wsrep = member.wsrep
     if not command.writer:
         raise Refused("the writer's name is empty; expected a wsrep node name")
-    if wsrep is not None and wsrep.members and command.writer not in wsrep.members:
+    if wsrep is not None and wsrep.members and command.writer not in {*wsrep.members, ANY_WRITER}:
         raise Refused(f"{command.writer} is not in this member's component: {', '.join(wsrep.members)}")
     member.appoint(command.writer)
 
 
-def _outside_primary(wsrep: Wsrep | None) -> bool:
+def _outside_primary(wsrep: Wsrep | None) -> TypeGuard[Wsrep]:
     """True only when mariadbd says so itself, now. It says so once it has applied all that it had received."""
     return wsrep is not None and not wsrep.is_primary
 

@@ -12,10 +12,10 @@ import pwd
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from stat import S_ISREG
 
 from galera_operator.agent import bootstrap_mark
 from galera_operator.agent.bootstrap_mark import Mark
+from galera_operator.agent.small_file import read_small
 from galera_operator.core.position import ZERO_UUID, Directory, Position, PositionNotFound, parse_grastate
 
 log = logging.getLogger(__name__)
@@ -25,9 +25,9 @@ SCRATCH = ".galera-init"
 
 _COMPLETE = "complete"
 _LAST_END = ".galera-agent.last-end"
-_SMALL = 4096
+_LONGEST = 4096
 """Bytes. Galera's own limit for grastate.dat is 256."""
-_HARMLESS = frozenset({"lost+found", "galera.cache", "gvwstate.dat", SCRATCH})
+_HARMLESS = frozenset({"lost+found", "galera.cache", "gvwstate.dat"})
 _TRANSFER_MARKS = (".sst", "sst_in_progress")
 _GALERAS_FILES = ("grastate.dat", "gvwstate.dat", "galera.cache")
 _NOTHING = Position(ZERO_UUID, -1)
@@ -88,7 +88,7 @@ def read_disk(data_dir: Path) -> Disk:
     if "gvwstate.dat" in names:
         log.warning("gvwstate.dat, which an agent's mariadbd does not write, is there and is not used: pc.recovery is off")
     try:
-        grastate = parse_grastate(_read_small(data_dir / "grastate.dat"))
+        grastate = parse_grastate(read_small(data_dir / "grastate.dat", _LONGEST))
     except FileNotFoundError:
         return Disk(Directory.INCOMPLETE, note="a database without grastate.dat: its position is unknown")
     except (OSError, UnicodeDecodeError, PositionNotFound) as error:
@@ -111,25 +111,6 @@ def read_disk(data_dir: Path) -> Disk:
     )
 
 
-def _read_small(path: Path) -> str:
-    """Read a file of a few lines, and nothing that is no such file: a pipe would never end, a device neither.
-
-    Raises:
-        OSError: it cannot be read, or is not a file.
-        UnicodeDecodeError: bytes that are no text.
-    """
-    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        if not S_ISREG(os.fstat(fd).st_mode):
-            raise OSError(f"{path.name} is not a file")
-        raw = os.read(fd, _SMALL + 1)
-    finally:
-        os.close(fd)
-    if len(raw) > _SMALL:
-        raise OSError(f"{path.name} is longer than {_SMALL} bytes")
-    return raw.decode()
-
-
 def after_recovery(disk: Disk, recovered: Position) -> Disk:
     """Combine what grastate.dat, InnoDB and the mark of a bootstrap say. Only an agreement makes the directory usable.
 
@@ -142,8 +123,7 @@ def after_recovery(disk: Disk, recovered: Position) -> Disk:
             Directory.USABLE, mark.begins, disk.safe_to_bootstrap, cluster_uuid=mark.begins.uuid, mark=mark, only_marked=True
         )
     if not recovered.is_usable:
-        more = "; ".join(part for part in (disk.note, f"InnoDB knows no position either: it recovered {recovered}") if part)
-        return Disk(Directory.INCOMPLETE, note=more)
+        return Disk(Directory.INCOMPLETE, note=f"{disk.note}; InnoDB knows no position either: it recovered {recovered}")
     if recovered.uuid not in {disk.cluster_uuid, mark.was.uuid if mark else ""}:
         return Disk(
             Directory.INCOMPLETE,
@@ -291,7 +271,7 @@ def give_to_mysql(path: Path, name: str = "mysql") -> None:
     if path.stat().st_uid != user.pw_uid:
         entries = [path, *path.rglob("*")]
     else:
-        entries = [entry for name in _GALERAS_FILES if (entry := path / name).is_file() and entry.lstat().st_uid != user.pw_uid]
+        entries = [entry for name in _GALERAS_FILES if (entry := path / name).is_file()]
     for entry in entries:
         os.chown(entry, user.pw_uid, user.pw_gid, follow_symlinks=False)
 

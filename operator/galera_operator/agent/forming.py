@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from galera_operator.agent.member import Member
 from galera_operator.agent.sql import Client, NoAnswer, SqlError
@@ -19,9 +20,10 @@ _BY_OPTIONS = ("SET GLOBAL wsrep_provider_options='pc.bootstrap=YES'",)
 class Forming:
     """Carries out what a command asked for; one `turn` after the other, in the thread of `Life`."""
 
-    def __init__(self, member: Member, client: Client) -> None:
+    def __init__(self, member: Member, client: Client, clock: Callable[[], float] = time.monotonic) -> None:
         self._member = member
         self._client = client
+        self._clock = clock
         self._known_by = 0.0
 
     def turn(self) -> None:
@@ -32,9 +34,7 @@ class Forming:
         member = self._member
         with member.changed:
             asked, member.wishes.form_primary = member.wishes.form_primary and not member.wishes.stop, False
-            if member.wishes.forming and not asked:
-                member.wishes.forming = not self._is_known()
-            member.wishes.forming = member.wishes.forming or asked
+            member.wishes.forming = asked or (member.wishes.forming and not self._is_known())
         if asked:
             self._form()
 
@@ -43,13 +43,13 @@ class Forming:
         try:
             for statement in _BY_VARIABLE if self._client.query(_HAS_VARIABLE, PATIENCE) else _BY_OPTIONS:
                 self._client.query(statement, PATIENCE)
-            self._known_by = time.monotonic() + PATIENCE
+            self._known_by = self._clock() + PATIENCE
             self._member.say("formed the Primary component from this member's, as the operator asked", always=True)
         except SqlError as error:
             if not isinstance(error, NoAnswer):
-                self._known_by = time.monotonic() + PATIENCE  # refused by mariadbd: not asked again at once
+                self._known_by = self._clock() + PATIENCE  # refused by mariadbd: not asked again at once
             self._member.say(f"could not form the Primary component: {error}", always=True)
 
     def _is_known(self) -> bool:
         wsrep = self._member.wsrep
-        return wsrep is not None and (wsrep.is_primary or time.monotonic() > self._known_by)
+        return wsrep is not None and (wsrep.is_primary or self._clock() > self._known_by)

@@ -16,9 +16,10 @@ from galera_operator.agent.member import Member
 from galera_operator.agent.options import Start
 from galera_operator.agent.peers import Component, first_in_line, own_address_towards
 from galera_operator.agent.process import Mariadbd
+from galera_operator.agent.reads import Reads
 from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.agent.settings import BadSetting
-from galera_operator.agent.sql import Client, SqlError
+from galera_operator.agent.sql import Client
 from galera_operator.agent.transfer import Meter, TransferWatch
 from galera_operator.agent.watch import Watcher
 from galera_operator.core.agent_api import Stage
@@ -54,6 +55,7 @@ class Life:
         self._meter = Meter(member)
         self._forming = Forming(member, self._client)
         self._departure = Departure(member)
+        self._reads = Reads(member, self._client)
 
     def run(self) -> int:
         try:
@@ -183,6 +185,7 @@ class Life:
                 else:
                     drain = self._drain(drain)
                     self._forming.turn()
+                    self._reads.turn()
                     if drain is None and self._member.is_writer and not self._accounts_seen:
                         self._ensure_accounts()
                     if member.wishes.stop and drain is not None and drain.is_finished and self._departure.may_begin():
@@ -210,16 +213,7 @@ class Life:
         bootstrap_mark.remove(self._settings.data_dir)
         if start.is_bootstrap:
             self._ensure_accounts()
-        if start.donors:
-            self._forget_donors()
         self._member.enter(Stage.RUNNING, note)
-
-    def _forget_donors(self) -> None:
-        """The named donors were right for the join. After a partition they may be joiners themselves, and wait for this one."""
-        try:
-            self._client.query("SET GLOBAL wsrep_sst_donor=''")
-        except SqlError as error:
-            log.warning("the donors of the join are still named: %s", error)
 
     def _ensure_accounts(self) -> None:
         """Once in a life, by the seed before it is admitted, or by whoever is the writer."""
@@ -239,7 +233,7 @@ class Life:
             return None
         if stop and (drain is None or not drain.for_exit):
             notice = self._settings.proxy_notice if drain is None and member.is_admitted else 0.0
-            drain = Drain(now, member.drain_seconds, notice, for_exit=True)
+            drain = Drain(now, member.terms.drain_seconds, notice, for_exit=True)
             member.enter(Stage.DRAINING, f"draining before the stop: {stop}")
         elif seconds is not None and drain is None:
             notice = self._settings.proxy_notice if member.is_admitted else 0.0

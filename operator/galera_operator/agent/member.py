@@ -12,13 +12,16 @@ import time
 from dataclasses import replace
 
 from galera_operator.agent.disk import Disk
+from galera_operator.agent.flow import FlowWindow
 from galera_operator.agent.peers import Component, Heard, Peers, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
 from galera_operator.agent.settings import Settings
 from galera_operator.agent.view import View, headline
 from galera_operator.agent.wishes import Wishes
-from galera_operator.core.agent_api import Admission, AgentStatus, Stage, Transfer, Wsrep
+from galera_operator.core.agent_api import ANY_WRITER, API_LEVEL, Admission, AgentStatus, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
+from galera_operator.core.wsrep_status import FlowCounters
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +51,14 @@ class Member:
         self._since = time.monotonic()
         self._disk = Disk(Directory.INCOMPLETE)
         self._view = View()
+        self._flow = FlowWindow()
         self._transfer: Transfer | None = None
         self._transfer_busy_at = 0.0
         self._data_bytes = 0
         self._admission = Admission.NONE
         self._admitted_at = 0.0
-        self._drain_seconds = settings.drain_timeout
-        self._allow_donor = False
+        self._terms = Terms(settings.drain_timeout, allow_donor=False, causal_reads=False)
+        self._reads_are_causal = False
         self._epoch = 0
         self._appointed_at = float("-inf")
         self._role = NO_ROLE
@@ -86,11 +90,12 @@ class Member:
         with self.changed:
             self._disk = disk
 
-    def saw_wsrep(self, wsrep: Wsrep | None) -> None:
+    def saw_wsrep(self, wsrep: Wsrep | None, flow: FlowCounters | None = None) -> None:
         """Take over what mariadbd says about itself now; None: it did not answer (the last answer then grows old)."""
         with self.changed:
-            was = self._view.last
-            self._view.take(wsrep, time.monotonic())
+            was, now = self._view.last, time.monotonic()
+            self._view.take(wsrep, now)
+            self._flow.take(flow if wsrep is not None and wsrep.is_synced else None, now)
             self._choose_writer()
             self.changed.notify_all()
         if wsrep is not None and (was is None or headline(was) != headline(wsrep)):
@@ -101,6 +106,11 @@ class Member:
     def saw_sessions(self, sessions: int, in_flight: int) -> None:
         with self.changed:
             self._sessions, self._in_flight = sessions, in_flight
+
+    def reads_are(self, *, causal: bool) -> None:
+        """What sessions that are opened from now on get."""
+        with self.changed:
+            self._reads_are_causal = causal
 
     def saw_cut(self, cut: int) -> None:
         with self.changed:
@@ -140,6 +150,7 @@ class Member:
                 return False
             if away < self.settings.operator_away or not wsrep.is_synced or wsrep.queue or wsrep.state_uuid == ZERO_UUID:
                 return False
+            self._terms = self._terms_of_peers() or self._terms
             self._admit(Admission.SELF)
         self.say(
             f"admitted by itself: Synced, and the operator has not been heard of for {away:.0f} s",
@@ -181,8 +192,8 @@ class Member:
         return self._data_bytes
 
     @property
-    def drain_seconds(self) -> float:
-        return self._drain_seconds
+    def terms(self) -> Terms:
+        return self._terms
 
     @property
     def is_admitted(self) -> bool:
@@ -190,7 +201,7 @@ class Member:
 
     @property
     def is_writer(self) -> bool:
-        return self.is_admitted and self._role.writer == self.settings.name
+        return self.is_admitted and self._role.writer in {self.settings.name, ANY_WRITER}
 
     @property
     def is_alive(self) -> bool:
@@ -209,7 +220,9 @@ class Member:
     def may_read(self) -> Answer:
         with self.changed:
             age = time.monotonic() - self._view.at
-            return readiness(self._own(), age, self._others(), allow_donor=self._allow_donor)
+            if self._terms.causal_reads and not self._reads_are_causal:
+                return Answer(404, "causal reads are being set up")
+            return readiness(self._own(), age, self._others(), allow_donor=self._terms.allow_donor)
 
     def may_write(self) -> Answer:
         with self.changed:
@@ -252,6 +265,9 @@ class Member:
                 view_age=round(self._view.age(now), 3),
                 leaving=bool(self.wishes.stop),
                 data_bytes=self._data_bytes,
+                flow=self._flow.told(now),
+                terms=self._terms,
+                api_level=API_LEVEL,
             )
 
     # What commands change (see commands.py, which has checked them; called with the lock held) -----------------------
@@ -264,9 +280,9 @@ class Member:
         self._epoch = epoch
         self.changed.notify_all()
 
-    def let_in(self, by: Admission, drain_seconds: float, *, allow_donor: bool) -> None:
+    def let_in(self, by: Admission, terms: Terms) -> None:
         """Admit; takes a drain back."""
-        self._drain_seconds, self._allow_donor = drain_seconds, allow_donor
+        self._terms = terms
         if self._admission is not by:
             self._admit(by)
             self.say(f"admitted by the {by}", always=True)
@@ -287,6 +303,11 @@ class Member:
         self.wishes.drain, self.wishes.cancel_drain = seconds, False
         self._stage, self._since = Stage.DRAINING, time.monotonic()
         self._choose_writer()
+
+    def _terms_of_peers(self) -> Terms | None:
+        """The labels as the operator told another member before it went away."""
+        told = [one.status for one in self.peers.heard(STALE_SECONDS) if one.status.admission is Admission.OPERATOR]
+        return next((status.terms for status in told if status.terms), None)
 
     def _admit(self, by: Admission) -> None:
         self._admission, self._admitted_at = by, time.monotonic()

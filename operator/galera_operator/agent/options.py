@@ -202,7 +202,9 @@ def wsrep_arguments(settings: Settings, start: Start, provider: str) -> list[str
     if start.position is not None and start.position.is_usable:
         arguments.append(f"--wsrep-start-position={start.position}")
     if start.donors:
-        # No trailing comma: a named donor that is busy is waited for, and 'any other', i.e. the writer, is not taken.
+        # No trailing comma: a named donor that is busy is waited for, and 'any other', i.e. the writer, is not taken. Galera
+        # reads it when it connects, and not again: a SET GLOBAL later changes nothing. So a member that was cut off asks whom
+        # it was told at its start; where none of them is there any more it gives up, and starts anew with the donors of then.
         arguments.append(f"--wsrep-sst-donor={','.join(start.donors)}")
     if start.is_bootstrap:
         arguments.append("--wsrep-new-cluster")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from galera_operator.agent.options import donors
 from galera_operator.agent.routing import slot_order
-from galera_operator.core.agent_api import HTTP_PORT, AgentStatus, Stage
+from galera_operator.core.agent_api import HTTP_PORT, AgentStatus, Stage, Wsrep
 from galera_operator.core.position import ZERO_UUID, Position
 from galera_operator.core.strict_json import BadMessage
 
@@ -162,42 +162,38 @@ def find_component(own: Position, heard: Sequence[Heard], replaced_by: frozenset
         The component, or one sentence saying why there is none to join.
     """
     live = live_members(heard)
-    if not any(one.status.stage is Stage.RUNNING for one in live):
+    if not any(one.status.stage is Stage.RUNNING for one, _ in live):
         return f"no Primary component found; {len(heard)} other agents answer" if heard else "no other agent answers"
-    uuids = {one.status.wsrep.state_uuid for one in live if one.status.wsrep is not None}
+    uuids = {wsrep.state_uuid for _, wsrep in live}
     if len(uuids) > 1:
         return f"two Primary components of different histories are alive ({' and '.join(sorted(uuids))}); joining neither"
     uuid = uuids.pop()
-    is_given_up = any(one.address in replaced_by for one in live)
+    is_given_up = any(one.address in replaced_by for one, _ in live)
     if own.uuid not in {ZERO_UUID, uuid} and not is_given_up:
         return (
             f"the live component has state UUID {uuid}, this member's data has {own.uuid}: joining would erase this data, "
             "so a person has to decide which history is right"
         )
-    committed = max(one.status.wsrep.last_committed for one in live if one.status.wsrep is not None)
+    committed = max(wsrep.last_committed for _, wsrep in live)
     if own.uuid == uuid and own.seqno > committed and not is_given_up:
         return (
             f"this member's data is {own.seqno - committed} write-sets ahead of the live component ({own} against {committed}): "
             "joining would lose them, so a person has to decide"
         )
-    names = [
-        (one.status.name, one.status.wsrep.is_synced and one.status.stage is Stage.RUNNING)
-        for one in live
-        if one.status.wsrep is not None
-    ]
-    writer = next((one.status.writer for one in live if one.status.writer), "")
-    return Component(tuple(one.address for one in live), donors(names, writer), uuid, _busy(heard), is_given_up)
+    names = [(one.status.name, wsrep.is_synced and one.status.stage is Stage.RUNNING) for one, wsrep in live]
+    writer = next((one.status.writer for one, _ in live if one.status.writer), "")
+    return Component(tuple(one.address for one, _ in live), donors(names, writer), uuid, _busy(heard), is_given_up)
 
 
-def live_members(heard: Sequence[Heard]) -> list[Heard]:
-    """The peers that are in a Primary component, of whichever history."""
+def live_members(heard: Sequence[Heard]) -> list[tuple[Heard, Wsrep]]:
+    """The peers that are in a Primary component, of whichever history, each with what its database says."""
     return [
-        one
+        (one, wsrep)
         for one in heard
-        if one.status.wsrep is not None
-        and one.status.wsrep.is_primary
-        and one.status.wsrep.ready
-        and one.status.wsrep.state_uuid != ZERO_UUID
+        if (wsrep := one.status.wsrep) is not None
+        and wsrep.is_primary
+        and wsrep.ready
+        and wsrep.state_uuid != ZERO_UUID
         and one.status.stage in {Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
     ]
 
@@ -211,7 +207,7 @@ def first_in_line(name: str, heard: Sequence[Heard]) -> str:
 def primary_at(heard: Sequence[Heard]) -> str:
     """Where a Primary component is alive or being started, for a sentence; empty: nowhere that was heard of."""
     starting = [one for one in heard if one.status.stage is Stage.BOOTSTRAPPING]
-    return ", ".join(one.address for one in [*live_members(heard), *starting])
+    return ", ".join(one.address for one in [*(live for live, _ in live_members(heard)), *starting])
 
 
 def _busy(heard: Sequence[Heard]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from galera_operator.core.agent_api import Wsrep
+from galera_operator.core.agent_api import ANY_WRITER, Wsrep
 from galera_operator.core.position import ZERO_UUID
 
 STALE_SECONDS = 2.0
@@ -62,6 +63,11 @@ def readiness(own: Seen, wsrep_age: float, others: Sequence[Seen], *, allow_dono
         return Answer(503, trouble)
     if own.draining:
         return Answer(404, "draining")
+    return _in_service(own, others, allow_donor=allow_donor)
+
+
+def _in_service(own: Seen, others: Sequence[Seen], *, allow_donor: bool) -> Answer:
+    """A donor is left alone for as long as another member serves."""
     assert own.wsrep is not None
     if own.wsrep.local_state == SYNCED or allow_donor:
         return Answer(200, own.wsrep.local_state_comment)
@@ -71,12 +77,17 @@ def readiness(own: Seen, wsrep_age: float, others: Sequence[Seen], *, allow_dono
 
 
 def writability(own: Seen, wsrep_age: float, others: Sequence[Seen], writer: str) -> Answer:
-    """May clients write here? A writer that becomes a donor stays the writer: moving it would cut more than the donating."""
+    """May clients write here? A writer that becomes a donor stays the writer: moving it would cut more than the donating.
+
+    Where every member takes writes, a donor does not.
+    """
     trouble = _trouble(own, wsrep_age, others)
     if trouble:
         return Answer(503, trouble)
     if own.draining:
         return Answer(404, "draining")
+    if writer == ANY_WRITER:
+        return _in_service(own, others, allow_donor=False)
     if writer != own.name:
         return Answer(404, f"the writer is {writer or 'not known'}")
     return Answer(200, "the writer")
@@ -87,7 +98,7 @@ def choose_writer(own: Seen, others: Sequence[Seen], *, settled: bool = True) ->
 
     1. The latest choice (the highest term; of two alike the lower name) that any agent knows, while that member is in the
        component and not known to be out of service: so an appointment spreads also from one agent to the others, and a
-       returning member follows instead of taking the role back.
+       returning member follows instead of taking the role back. That every member takes writes is such a choice, too.
     2. Else a new choice: the lowest member that serves, a Synced one before one that donates.
     No name: nobody serves, or this member is not in a Primary component and has no say.
 
@@ -112,6 +123,7 @@ def choose_writer(own: Seen, others: Sequence[Seen], *, settled: bool = True) ->
     return Role(min(fit, key=slot_order), term + 1) if fit else Role("", term)
 
 
+@lru_cache(maxsize=64)
 def slot_order(name: str) -> tuple[str, int, str]:
     """Sort ``db.2`` before ``db.10``."""
     match = re.fullmatch(r"(.*?)(\d+)", name)
@@ -142,17 +154,17 @@ def _trouble(own: Seen, wsrep_age: float, others: Sequence[Seen]) -> str:
         same = their.state_uuid == wsrep.state_uuid
         if same and their.conf_id > wsrep.conf_id and their.members and own.name not in their.members:
             return f"the component of {other.name} has gone on without this member"
-    if own.is_doubtful and wsrep.cluster_size > 1 and not any(_confirms(other, own) for other in others):
+    if own.is_doubtful and wsrep.cluster_size > 1 and not any(_confirms(other, own.name, wsrep) for other in others):
         return "was frozen, and no other member has confirmed yet that it still belongs to the component"
     return ""
 
 
-def _confirms(other: Seen, own: Seen) -> bool:
-    """Tell whether `other` sees `own` in the same view."""
-    if other.wsrep is None or own.wsrep is None or not other.is_late_enough:
+def _confirms(other: Seen, name: str, wsrep: Wsrep) -> bool:
+    """Tell whether `other` sees the member of this name in the same view as that member does itself."""
+    if other.wsrep is None or not other.is_late_enough:
         return False
-    mine = (own.wsrep.state_uuid, own.wsrep.conf_id)
-    return (other.wsrep.state_uuid, other.wsrep.conf_id) == mine and own.name in other.wsrep.members
+    same_view = (other.wsrep.state_uuid, other.wsrep.conf_id) == (wsrep.state_uuid, wsrep.conf_id)
+    return same_view and name in other.wsrep.members
 
 
 def _component(own: Seen, others: Sequence[Seen]) -> list[Seen]:
@@ -168,6 +180,8 @@ def _component(own: Seen, others: Sequence[Seen]) -> list[Seen]:
 
 def _may_stay(name: str, own: Seen, component: Sequence[Seen]) -> bool:
     """Tell whether `name` may go on as the writer. The silence of its agent is not its death: the component tells that."""
+    if name == ANY_WRITER:
+        return True
     for one in (own, *component):
         if one.name == name:
             return _is_usable(one)
@@ -175,10 +189,11 @@ def _may_stay(name: str, own: Seen, component: Sequence[Seen]) -> bool:
     return name in own.wsrep.members
 
 
-def _is_usable(one: Seen) -> bool:
+def _is_usable(one: Seen, at_least: int = DONOR) -> bool:
     wsrep = one.wsrep
-    return bool(one.admitted and not one.draining and wsrep and wsrep.is_primary and wsrep.ready and wsrep.local_state >= DONOR)
+    is_open = one.admitted and not one.draining
+    return bool(is_open and wsrep and wsrep.is_primary and wsrep.ready and wsrep.local_state >= at_least)
 
 
 def _is_fit(one: Seen) -> bool:
-    return _is_usable(one) and one.wsrep is not None and one.wsrep.local_state == SYNCED
+    return _is_usable(one, at_least=SYNCED)

@@ -10,16 +10,15 @@ from galera_operator.agent.drain import COUNT_SESSIONS
 from galera_operator.agent.member import Member
 from galera_operator.agent.sql import Client, SqlError, Unreachable
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.wsrep_status import STATUS_NAMES, wsrep_from_status
+from galera_operator.core.wsrep_status import FLOW_NAMES, STATUS_NAMES, flow_from_status, wsrep_from_status
 
 log = logging.getLogger(__name__)
 
 INTERVAL = 0.25
 SESSIONS_EVERY = 4
 
-STATUS_SQL = (
-    f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in (*STATUS_NAMES, 'wsrep_incoming_addresses'))})"
-)
+_NAMES = (*STATUS_NAMES, *FLOW_NAMES, "wsrep_incoming_addresses")
+STATUS_SQL = f"SHOW GLOBAL STATUS WHERE Variable_name IN ({', '.join(repr(name) for name in _NAMES)})"
 MEMBERS_SQL = "SELECT NAME FROM information_schema.WSREP_MEMBERSHIP"
 
 
@@ -59,7 +58,7 @@ class Watcher(threading.Thread):
         status = {row[0].lower(): row[1] for row in rows if len(row) == 2}
         members = tuple(row[0] for row in self._client.query(MEMBERS_SQL) if row and row[0])
         is_loaded = "wsrep_local_state" in status  # the provider tells nothing before it has started
-        self._member.saw_wsrep(wsrep_from_status(status, members) if is_loaded else None)
+        self._member.saw_wsrep(wsrep_from_status(status, members) if is_loaded else None, flow_from_status(status))
         self._member.peers.add(incoming_hosts(status.get("wsrep_incoming_addresses", "")))
         if with_sessions and self._member.stage is not Stage.DRAINING:
             sessions, in_flight = self._client.query(COUNT_SESSIONS)[0]

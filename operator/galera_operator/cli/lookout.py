@@ -8,15 +8,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from galera_operator.adapters.members import RealMembers
+from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
 from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
+from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.plan import Page, Plan
+from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import Runbook, answering
+from galera_operator.ports import Damaged
 from galera_operator.runtime.observe import look
 from galera_operator.runtime.runbooks import load
 from galera_operator.settings import Settings
@@ -38,6 +42,8 @@ class View:
     """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
     memory: Memory
     """What is remembered, with this look."""
+    damage: Damaged | None = None
+    """The record, where it cannot be read. The memory is then of this look alone."""
     runbook: str = ""
     """The runbook that answers the page, where the plan is one."""
 
@@ -52,6 +58,7 @@ class Lookout:
         self.store = store
         self.books = books
         self._members = RealMembers()
+        self._names = DockerNames()
         self._pool = pool
 
     def views(self) -> list[View]:
@@ -59,13 +66,20 @@ class Lookout:
         found = []
         names = self.engine.node_names()
         for cluster in self.engine.clusters():
-            seen = look(cluster, self._members, self._pool)
-            record = self.store.load(cluster.service.name)
+            seen = look(cluster, self._members, self._pool, names=self._names)
+            name = cluster.service.name
+            try:
+                record = self.store.load(name)
+            except Damaged as damage:
+                page = record_damaged(name, str(damage))
+                book = answering(self.books, page.name)
+                found.append(View(seen, page, "", {}, remember(Memory(), seen), damage, book))
+                continue
             memory = remember(record.memory if record else Memory(), seen)
             kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
             plan = decide(seen, memory)
             book = answering(self.books, plan.name) if isinstance(plan, Page) else ""
-            found.append(View(seen, plan, record.holder if record else "", kept, memory, book))
+            found.append(View(seen, plan, record.holder if record else "", kept, memory, runbook=book))
         return found
 
     def view(self, service: str) -> View:

@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.live import Live
 
 from galera_operator import __version__, log
+from galera_operator.cli.completing import galera_services
 from galera_operator.cli.consent_commands import (
     NotAllowed,
     bootstrap_prospect,
@@ -19,10 +20,13 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
+from galera_operator.cli.doctor_commands import doctor
 from galera_operator.cli.looking import looking
 from galera_operator.cli.lookout import Lookout
+from galera_operator.cli.member_commands import restart, writer
 from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.cli.present import as_json, as_table
+from galera_operator.cli.record_commands import as_recorded, recorded_json, renew_record, renewal_prospect
 from galera_operator.cli.runbook_commands import app as runbooks
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
@@ -42,11 +46,17 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
 app.add_typer(runbooks, name="runbook", help="Planned work and the way out of an outage, in stages: list, show, run, follow.")
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
+app.command()(writer)
+app.command()(restart)
+app.command()(doctor)
 
 
 @app.command()
 def run() -> None:
-    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels."""
+    """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels.
+
+    Example: GALERA_OPERATOR_LOG_LEVEL=DEBUG galera-operator run
+    """
     settings = Settings()
     log.configure(settings.log_level, as_json=settings.log_json)
     try:
@@ -59,7 +69,9 @@ def run() -> None:
 
 @app.command()
 def status(
-    service: Annotated[str | None, typer.Argument(help="One service; all of them without it.")] = None,
+    service: Annotated[
+        str | None, typer.Argument(help="One service; all of them without it.", autocompletion=galera_services)
+    ] = None,
     *,
     json_: AsJson = False,
     watch: Annotated[bool, typer.Option("--watch", help="Look again every 2 s until interrupted.")] = False,
@@ -112,22 +124,29 @@ def scale(
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is so, and tell what happens meanwhile.")] = False,
     timeout: Annotated[float, typer.Option(help="Seconds to wait at most.")] = 900.0,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON, one object a line as things happen.")] = False,
 ) -> None:
     """Wish for a number of members: sets the label galera.replicas; the operator does the rest, one safe step at a time.
 
     Example: galera-operator scale wordpress_dbcluster 3 --wait
     """
+
+    def say(text: str, **facts: object) -> None:
+        if json_:
+            print(json.dumps({"service": service, **facts}), flush=True)
+        else:
+            out.print(text, highlight=False)
+
     with looking() as lookout:
         try:
             write_wish(lookout, service, replicas)
-            out.print(f"{service}: galera.replicas={replicas}", highlight=False)
+            say(f"{service}: galera.replicas={replicas}", event="wished", replicas=int(replicas))
             if wait:
                 begun = time.monotonic()
-                wait_for(lookout, service, int(replicas), timeout, lambda line: out.print(f"  {line}", highlight=False))
-                out.print(
-                    f"{service} has {replicas} member{'s' if int(replicas) > 1 else ''}, after {time.monotonic() - begun:.0f} s",
-                    highlight=False,
-                )
+                wait_for(lookout, service, int(replicas), timeout, lambda line: say(f"  {line}", event="plan", why=line))
+                took = time.monotonic() - begun
+                members = f"{replicas} member{'s' if int(replicas) > 1 else ''}"
+                say(f"{service} has {members}, after {took:.0f} s", event="reached", seconds=round(took, 1))
         except BadRequest as error:
             fail(error, 2)
         except NotReached as error:
@@ -182,20 +201,61 @@ def replace_copy(
         out.print(f"recorded: the copy of slot {slot} is given up", highlight=False)
 
 
+@app.command()
+def record(
+    service: Service,
+    *,
+    renew: Annotated[bool, typer.Option("--renew", help="Make a damaged record anew from what every member says.")] = False,
+    accept_loss_of: Annotated[
+        list[int] | None, typer.Option(help="A slot that does not answer and whose data may be lost; give it once for each.")
+    ] = None,
+    accept_loss_elsewhere: Annotated[
+        bool, typer.Option("--accept-loss-elsewhere", help="While nobody serves: what is in no present task may be lost.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    json_: AsJson = False,
+) -> None:
+    """Show what is recorded about a cluster: its state UUID, where its copies are, what was decided.
+
+    Example: galera-operator record wordpress_dbcluster --renew
+    """
+    accepted = accept_loss_of or []
+    with looking() as lookout:
+        view = lookout.view(service)
+        if json_:
+            if renew:
+                fail("--renew asks a person and tells them what it does; without --json, please", 2)
+            out.print_json(json.dumps(recorded_json(view)))
+            return
+        if not renew:
+            for line in as_recorded(view):
+                out.print(line, highlight=False, soft_wrap=True, markup=False)
+            return
+        try:
+            _ask([], renewal_prospect(view, accepted, elsewhere=accept_loss_elsewhere), sure=yes)
+            memory = renew_record(lookout, lookout.view(service), accepted, elsewhere=accept_loss_elsewhere)
+        except NotAllowed as error:
+            fail(error, 2)
+        out.print(f"recorded anew: state UUID {memory.uuid or 'none yet'}", highlight=False)
+
+
 def _ask(known: list[str], prospect: list[str], *, sure: bool) -> None:
     """Show what is known and what would come of it, and go on only after a yes."""
     for line in known:
-        out.print(f"  {line}", highlight=False, soft_wrap=True)
+        out.print(f"  {line}", highlight=False, soft_wrap=True, markup=False)
     for line in prospect:
-        out.print(line, highlight=False, soft_wrap=True)
+        out.print(line, highlight=False, soft_wrap=True, markup=False)
     if not sure and not typer.confirm("Go on?"):
         fail("nothing was recorded", 2)
 
 
 @app.command()
-def version() -> None:
-    """Print the version."""
-    print(__version__)
+def version(*, json_: AsJson = False) -> None:
+    """Print the version.
+
+    Example: galera-operator version --json
+    """
+    print(json.dumps({"version": __version__}) if json_ else __version__)
 
 
 def _watch(lookout: Lookout, service: str | None) -> None:

@@ -8,9 +8,13 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+from galera_operator.cli.completing import galera_services
+
 out = Console()
 
-Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
+Service = Annotated[
+    str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.", autocompletion=galera_services)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -10,10 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from galera_operator.cli.lookout import View
-from galera_operator.core.agent_api import Transfer
-from galera_operator.core.model import Seat, Unseen
+from galera_operator.core.agent_api import ANY_WRITER, Transfer
+from galera_operator.core.binding import is_unlisted
+from galera_operator.core.flow import brake
+from galera_operator.core.model import NamesUnknown, Seat, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.rollout import progress
+from galera_operator.core.terms import grace_too_short
 from galera_operator.core.traffic import believed_writer
 from galera_operator.core.transfer import in_words, seconds_left
 
@@ -31,6 +35,7 @@ _COLOURS = {
 def as_json(view: View) -> dict[str, Any]:
     """The cluster for programs. Stable keys; times in seconds."""
     seen, plan = view.seen, view.plan
+    slow = brake(seen)
     out: dict[str, Any] = {
         "service": seen.service.name,
         "replicas": seen.service.replicas,
@@ -39,7 +44,10 @@ def as_json(view: View) -> dict[str, Any]:
         "condition": str(view.condition),
         "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
         "members": [_member_json(seat, view) for seat in seen.seats],
+        "rollout": progress(seen),
         "leaving": [task.slot for task in seen.leaving],
+        "warnings": [word for word in (grace_too_short(seen),) if word],
+        "slowed_by": slow.seat.slot if slow else None,
         "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(view.kept.items())],
     }
     if isinstance(plan, Act):
@@ -77,6 +85,8 @@ def as_table(view: View) -> RenderableType:
             lines.append(Text(f"slot {seat.slot}: {note}", style="dim"))
         if seat.agent and seat.agent.transfer:
             lines.append(Text(f"slot {seat.slot}: {seat.agent.transfer.role}, {in_words(seat.agent.transfer)}", style="dim"))
+    lines += [Text(word, style="yellow") for word in (str(brake(seen) or ""), grace_too_short(seen)) if word]
+    lines += [Text(f"slot {seat.slot}: not in the DNS of Swarm", style="dim") for seat in seen.live if is_unlisted(seat, seen)]
     lines.extend(Text(f"slot {task.slot} on {task.node}: its task is ending", style="dim") for task in seen.leaving)
     lines.extend(
         Text(
@@ -85,6 +95,9 @@ def as_table(view: View) -> RenderableType:
         )
         for node, seqno in sorted(view.kept.items())
     )
+    how_far = progress(seen)
+    if how_far and how_far not in plan.why:
+        lines.append(Text(how_far, style="dim"))
     if isinstance(plan, Page):
         lines += [Text(f"page {plan.name}: {plan.why}", style="red"), Text(f"to do: {plan.remedy}")]
         if view.runbook:
@@ -107,8 +120,13 @@ def _traffic(seat: Seat, view: View) -> str:
     phase = phase_of(seat)
     if phase in {Phase.DRAINING, Phase.DRAINED, Phase.LEAVING}:
         return "no new"
+    return "write, read" if _is_writer(seat, view) else "read"
+
+
+def _is_writer(seat: Seat, view: View) -> bool:
     writer = believed_writer(view.seen)
-    return "write, read" if writer is not None and writer.slot == seat.slot else "read"
+    takes_all = seat.agent is not None and seat.agent.writer == ANY_WRITER
+    return takes_all or (writer is not None and writer.slot == seat.slot)
 
 
 def _transfer_json(transfer: Transfer) -> dict[str, Any]:
@@ -118,7 +136,6 @@ def _transfer_json(transfer: Transfer) -> dict[str, Any]:
 
 def _member_json(seat: Seat, view: View) -> dict[str, Any]:
     wsrep, agent = seat.wsrep, seat.agent
-    writer = believed_writer(view.seen)
     return {
         "slot": seat.slot,
         "node": seat.task.node,
@@ -126,7 +143,8 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "task": seat.task.id,
         "phase": str(phase_of(seat)),
         "admitted": seat.is_admitted,
-        "writer": writer is not None and writer.slot == seat.slot,
+        "listed": None if isinstance(view.seen.names, NamesUnknown) else seat.task.address in view.seen.names.addresses,
+        "writer": _is_writer(seat, view),
         "traffic": _traffic(seat, view),
         "state": wsrep.local_state_comment if wsrep else None,
         "cluster_status": wsrep.cluster_status if wsrep else None,
@@ -134,7 +152,9 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "state_uuid": wsrep.state_uuid if wsrep else None,
         "last_committed": wsrep.last_committed if wsrep else None,
         "queue": wsrep.queue if wsrep else None,
+        "flow": asdict(agent.flow) if agent and agent.flow else None,
         "sessions": agent.sessions if agent else None,
+        "cut": agent.cut if agent else None,
         "in_flight": agent.in_flight if agent else None,
         "transfer": _transfer_json(agent.transfer) if agent and agent.transfer else None,
         "position": str(agent.position) if agent and agent.position else None,

@@ -19,9 +19,9 @@ from galera_operator.cli.lookout import Lookout
 from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.core.conditions import CONDITIONS
 from galera_operator.core.decide import decide
-from galera_operator.core.model import Memory
 from galera_operator.core.plan import Plan
 from galera_operator.core.planned import Planned, Run, RunState
+from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import Runbook
 from galera_operator.core.running import NotRequested, abort, advance, answer, request
 from galera_operator.core.verbs import VERBS
@@ -72,7 +72,7 @@ def show(name: Name, *, json_: AsJson = False) -> None:
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="A YAML file.")]) -> None:
+def check(file: Annotated[Path, typer.Argument(help="A YAML file.")], *, json_: AsJson = False) -> None:
     """Check a runbook's file: every fault with its line. Exit code 2 when there is one.
 
     Example: galera-operator runbook check runbooks/scale.yaml
@@ -81,7 +81,10 @@ def check(file: Annotated[Path, typer.Argument(help="A YAML file.")]) -> None:
         book = read(file)
     except BadRunbook as error:
         fail(error, 2)
-    out.print(f"{file}: runbook {book.name}, {len(book.stages)} stages", highlight=False)
+    if json_:
+        out.print_json(json.dumps({"file": str(file), **_summary(book)}))
+    else:
+        out.print(f"{file}: runbook {book.name}, {len(book.stages)} stages", highlight=False)
 
 
 @app.command()

@@ -47,14 +47,20 @@ def up(nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes; al
 
 @app.command()
 def down(*, purge: Annotated[bool, typer.Option("--purge", help="Delete the cached images as well.")] = False) -> None:
-    """End everything that `up` started, also after a crash or an `up` that did not finish."""
+    """End everything that `up` started, also after a crash or an `up` that did not finish.
+
+    Example: galera-operator sandbox down --purge
+    """
     with _explained():
         remove(Layout.from_environment(), typer.echo, purge=purge)
 
 
 @app.command()
 def status(*, json_: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """Show the nodes, how services are found here (IPVS or DNS), the cached images, and leftovers if there are any."""
+    """Show the nodes, how services are found here (IPVS or DNS), the cached images, and leftovers if there are any.
+
+    Example: galera-operator sandbox status --json
+    """
     with _explained():
         seen = look(Layout.from_environment())
     if json_:
@@ -85,7 +91,10 @@ def images(
     repository: Annotated[Path, typer.Option(help="The repository of galera-operator.", file_okay=False, exists=True)] = Path(),
     only: Annotated[list[str] | None, typer.Option(help="Build only this image; may be given more than once.")] = None,
 ) -> None:
-    """Build what has changed of the images and give it to the nodes, or to the cache while no sandbox is up."""
+    """Build what has changed of the images and give it to the nodes, or to the cache while no sandbox is up.
+
+    Example: galera-operator sandbox images --only galera-operator/member:dev
+    """
     with _explained():
         try:
             sandbox = Sandbox.attach()

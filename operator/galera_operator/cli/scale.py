@@ -41,7 +41,14 @@ def write_wish(lookout: Lookout, service: str, replicas: str) -> View:
 
 
 def wait_for(lookout: Lookout, service: str, replicas: int, within: float, say: Callable[[str], None]) -> None:
-    """Watch until the cluster has that many members, all in calm service and nobody leaving.
+    """Watch until the cluster has that many members, all in calm service and nobody leaving. Raises like `watch_until`."""
+    watch_until(lookout, service, lambda view: is_reached(view, replicas), within, say)
+
+
+def watch_until(
+    lookout: Lookout, service: str, reached: Callable[[View], bool], within: float, say: Callable[[str], None]
+) -> None:
+    """Watch until that is so.
 
     Args:
         within: seconds.
@@ -59,7 +66,7 @@ def wait_for(lookout: Lookout, service: str, replicas: int, within: float, say: 
             say(last)
         if isinstance(view.plan, Page):
             raise NotReached(f"page {view.plan.name}: {view.plan.why}. {view.plan.remedy}")
-        if is_reached(view, replicas):
+        if reached(view):
             return
         time.sleep(POLL)
     raise NotReached(f"not reached within {within:.0f} s; the operator says: {last}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
 
 import typer
 
+from galera_operator.cli.output import AsJson
 from galera_operator.sim.actions import BadScript, parse_script
 from galera_operator.sim.campaign import Failure, Report, run_in, shrink
 from galera_operator.sim.history import History
@@ -25,6 +27,8 @@ def run(
     steps: Annotated[int, typer.Option(help="Actions in each history.", min=1)] = 60,
     processes: Annotated[int, typer.Option(help="Processes to run in.", min=1)] = 1,
     script: Annotated[Path, typer.Option(help="Where the script of a broken history goes.")] = Path("broken.sim"),
+    *,
+    json_: AsJson = False,
 ) -> None:
     """Play histories of faults on a simulated Swarm and Galera, and check the safety invariants after every action.
 
@@ -37,9 +41,13 @@ def run(
         total.add(report)
         if total.failures:
             break
-    _print(total, perf_counter() - begun)
+    took = perf_counter() - begun
+    if json_:
+        typer.echo(json.dumps(_as_json(total, took)))
+    else:
+        _print(total, took)
     if total.failures:
-        _tell(total.failures[0], script)
+        _tell(total.failures[0], script, quiet=json_)
         raise typer.Exit(1)
 
 
@@ -71,6 +79,22 @@ def replay(file: Annotated[Path, typer.Argument(help="A script, as `sim run` wri
         raise typer.Exit(1)
 
 
+def _as_json(total: Report, seconds: float) -> dict[str, object]:
+    """What the campaign came to, for programs. `broken`: one sentence for each broken history."""
+    coverage = total.coverage
+    return {
+        "histories": total.histories,
+        "actions": total.actions,
+        "turns": total.turns,
+        "acknowledged": total.acknowledged,
+        "seconds": round(seconds, 3),
+        "broken": [failure.broken[0] for failure in total.failures],
+        "pages": dict(coverage.pages),
+        "conditions": {str(name): count for name, count in coverage.conditions.items()},
+        "not_covered": {title: list(names) for title, names in coverage.missing().items()},
+    }
+
+
 def _print(total: Report, seconds: float) -> None:
     each = total.histories / seconds
     typer.echo(
@@ -94,10 +118,13 @@ def _print(total: Report, seconds: float) -> None:
             typer.echo(f"not covered, {title}: {', '.join(names)}")
 
 
-def _tell(failure: Failure, path: Path) -> None:
+def _tell(failure: Failure, path: Path, *, quiet: bool) -> None:
+    """Write the shortest script found; say so unless only JSON may be printed."""
     short = shrink(failure)
+    path.write_text("".join(f"# {what}\n" for what in short.broken) + str(short.script))
+    if quiet:
+        return
     typer.echo("")
     typer.echo(f"BROKEN: {short.broken[0]}")
     typer.echo(f"the shortest script found, also in {path} (galera-operator sim replay {path}):")
     typer.echo(str(short.script))
-    path.write_text("".join(f"# {what}\n" for what in short.broken) + str(short.script))

@@ -6,9 +6,10 @@ import math
 from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.consent import NO_DATA, SILENCE, choices, present_copy
-from galera_operator.core.model import Memory, Service, Snapshot, Stopped
+from galera_operator.core.consent import NO_DATA, SILENCE, choices, is_diskless, present_copy
+from galera_operator.core.model import Service, Snapshot, Stopped
 from galera_operator.core.plan import SOON, Act, Hold, Page, Plan, Resize
+from galera_operator.core.remembered import Memory
 from galera_operator.core.scaling import restlessness, update_in_flight
 
 
@@ -51,16 +52,15 @@ def missing_copy(seen: Snapshot, memory: Memory) -> Missing | None:
     expected = seen.service.replicas
     if len(seen.seats) < expected:
         return Missing(f"Swarm has made {len(seen.seats)} of {expected} tasks", "Look at docker service ps.", SILENCE)
-    copies = [seat for seat in seen.seats if present_copy(seat)]
     for seat in seen.unseen:
-        if seat.task.never_placed and seat.slot not in memory.ledger and (memory.uuid or not copies):
-            continue  # it never had a disk
+        if is_diskless(seat, seen, memory):
+            continue
         return Missing(f"{seat.title} {restlessness(seat)}", f"Bring back {seat.task.node or 'its node'}.", SILENCE)
     for task in seen.leaving:
         return Missing(f"the old task of slot {task.slot} is still ending", "", math.inf)
-    for seat in seen.seats:
-        if isinstance(seat.member, Stopped) and seat.member.agent.stage is not Stage.WAITING:
-            return Missing(f"{seat.title} {restlessness(seat)}", "", math.inf)
+    for stopped in seen.stopped:
+        if stopped.agent.stage is not Stage.WAITING:
+            return Missing(f"{stopped.title} {restlessness(stopped)}", "", math.inf)
     for task in seen.lost:
         what = f"the last task of slot {task.slot} is on {task.node}, a node that Swarm has lost"
         return Missing(what, f"Bring back {task.node}.", 0.0)
@@ -74,9 +74,9 @@ def _bring_back(seen: Snapshot, memory: Memory, situation: str) -> Plan | None:
     """
     service = seen.service
     slot = max((known for known in memory.ledger if seen.seat(known) is None), default=0)
-    after = slot + sum(seat.slot > slot for seat in seen.seats)
     if not slot:
         return None
+    after = len(set(range(1, slot + 1)) | {seat.slot for seat in seen.seats})
     found = f"{situation}, and slot {slot}, which held data, is not among the {service.replicas} tasks"
     rollout = update_in_flight(service)
     if rollout:  # it waits for the members to become healthy, and they wait for the copy: nothing moves by itself

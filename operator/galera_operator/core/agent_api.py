@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.serving import FlowControl, Terms
 from galera_operator.core.strict_json import BadMessage, exact, json_object, known_keys
 
 HTTP_PORT = 9200
@@ -25,6 +26,13 @@ HAPROXY_PORT = 9201
 
 MONITOR_USER = "galera_monitor"
 """The operator's SQL account on every member: may log in and read status, nothing else."""
+
+
+API_LEVEL = 1
+"""What this version's agents understand. 1: an appointment of `ANY_WRITER`, and `Stop.only_drained`."""
+
+ANY_WRITER = "*"
+"""In place of the writer's name: every member that is Synced and in service takes writes."""
 
 
 WAITING_FOR_DONOR = "waiting for a donor"
@@ -144,7 +152,7 @@ class AgentStatus:
     transfer: Transfer | None
     admission: Admission
     writer: str
-    """The wsrep node name that this agent takes for the writer; empty while it knows none."""
+    """The wsrep node name that this agent takes for the writer; empty while it knows none; `ANY_WRITER`: every member."""
     sessions: int
     """Client sessions open now, without replication's, the agent's and the operator's."""
     in_flight: int
@@ -163,6 +171,12 @@ class AgentStatus:
     """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
     data_bytes: int = 0
     """Size of the data directory; 0 where not measured yet."""
+    flow: FlowControl | None = None
+    """None: not known, because the member has not been Synced for long enough, or its agent is of an older version."""
+    terms: Terms | None = None
+    """None: its agent is of an older version, and does not tell."""
+    api_level: int = 0
+    """What this agent understands that an older one would refuse; see `API_LEVEL`."""
 
     def to_json(self) -> str:
         return json.dumps(asdict(self))
@@ -187,6 +201,8 @@ class AgentStatus:
                 position=_position,
                 wsrep=lambda raw: None if raw is None else Wsrep(**exact(Wsrep, known_keys(Wsrep, raw), members=_texts)),
                 transfer=lambda raw: None if raw is None else Transfer(**exact(Transfer, known_keys(Transfer, raw))),
+                terms=lambda raw: None if raw is None else Terms(**exact(Terms, known_keys(Terms, raw))),
+                flow=lambda raw: None if raw is None else FlowControl(**exact(FlowControl, known_keys(FlowControl, raw))),
             )
         )
 
@@ -240,16 +256,21 @@ class FormPrimary(Command):
 
 @dataclass(frozen=True, slots=True)
 class Admit(Command):
-    """``POST /admit``: traffic may come in (again: it also ends a drain)."""
+    """``POST /admit``: traffic may come in, on these terms. Again: other terms, and the end of a drain."""
 
     drain_seconds: float
     """How long a later drain may take: the label's limit, cut to what the service's stop grace period allows."""
     allow_donor: bool
+    causal_reads: bool = False
+    """Sessions that are opened from now on read only what includes every commit before their statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppointWriter(Command):
-    """``POST /appoint``: the wsrep node name of the one member that the write port routes to. Sent to every member."""
+    """``POST /appoint``: the wsrep node name of the one member that the write port routes to, or `ANY_WRITER`.
+
+    Sent to every member.
+    """
 
     writer: str
 
@@ -264,6 +285,9 @@ class Drain(Command):
 @dataclass(frozen=True, slots=True)
 class Stop(Command):
     """``POST /stop``: drain, shut mariadbd down cleanly and exit 143, as on SIGTERM."""
+
+    only_drained: bool = False
+    """The premise of a restart in order: refused by a member that serves again, because its drain was taken back since."""
 
 
 PATHS: Mapping[str, type[Command]] = {

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import is_superseded, present_copy
 from galera_operator.core.doubt import split_views
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Memory
 from galera_operator.core.scaling import restlessness
 
 
@@ -40,15 +42,13 @@ def condition_of(seen: Snapshot, memory: Memory) -> Condition:
     """Name the state of the whole cluster."""
     if not seen.seats:
         return Condition.NO_TASKS
-    serving = {seat.wsrep.state_uuid for seat in seen.primaries if seat.wsrep and seat.wsrep.answers_queries}
+    serving = {seat.wsrep.state_uuid for seat in seen.primaries if seat.wsrep.answers_queries}
     if len(serving) > 1 or split_views(seen):
         return Condition.SPLIT
     if serving:
         if memory.uuid and serving != {memory.uuid}:
             return Condition.DIVERGED
-        calm = len(seen.seats) == seen.service.replicas and all(
-            restlessness(seat) is None and seat.is_admitted for seat in seen.seats
-        )
+        calm = len(seen.seats) == seen.service.replicas and not any(restlessness(seat) for seat in seen.seats)
         return Condition.SERVING if calm else Condition.DEGRADED
     return _without_primary(seen, memory)
 
@@ -62,7 +62,9 @@ def _without_primary(seen: Snapshot, memory: Memory) -> Condition:
         return Condition.UNCERTAIN
     if seen.live:
         return Condition.NO_PRIMARY
+    if any(seat.agent.stage is not Stage.WAITING and present_copy(seat) is None for seat in seen.stopped):
+        return Condition.UNCERTAIN
     if memory.uuid and not copies:
         return Condition.DATA_GONE
-    empty = all(seat.agent and seat.agent.directory is Directory.EMPTY for seat in seen.seats)
+    empty = all(seat.agent.directory is Directory.EMPTY for seat in seen.stopped)
     return Condition.FIRST_START if empty else Condition.ALL_STOPPED

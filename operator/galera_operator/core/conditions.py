@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.doubt import data_in_doubt
-from galera_operator.core.model import Live, Memory, Snapshot
+from galera_operator.core.model import Live, Snapshot
+from galera_operator.core.remembered import Memory
 from galera_operator.core.scaling import restlessness, update_in_flight
 
 Told = Mapping[str, str]
@@ -118,10 +119,8 @@ def _writer_is(seen: Snapshot, _memory: Memory, told: Told) -> str | None:
 
 
 def _updated(seen: Snapshot, _memory: Memory, _told: Told) -> str | None:
-    service = seen.service
-    new = (service.image, service.args, service.force)
-    old = next((seat for seat in seen.seats if (seat.task.image, seat.task.args, seat.task.force) != new), None)
-    return f"{old.title} runs what it ran before" if old else update_in_flight(service)
+    old = next((seat for seat in seen.seats if seat.task.is_outdated), None)
+    return f"{old.title} runs what it ran before" if old else update_in_flight(seen.service)
 
 
 CONDITIONS: Mapping[str, Named] = {

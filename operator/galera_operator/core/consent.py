@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Consent, Fork, Live, Memory, Seat, Snapshot, Stopped, Unseen
+from galera_operator.core.model import Live, Seat, Snapshot, Stopped, Unseen
 from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan, Recipient, StopMember
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.remembered import Consent, Fork, Memory
 
 SILENCE = 30.0
 """Seconds that a copy which does not answer is waited for before a person is called; it may come back by itself."""
@@ -51,7 +52,7 @@ def losses(seen: Snapshot, memory: Memory, slot: int) -> tuple[int, ...]:
     if start is None:
         return ()
     memory = _as_if_carried_out(memory, start)
-    lost = {unseen.slot for unseen in seen.unseen} | {task.slot for task in seen.lost}
+    lost = {one.slot for one in seen.unseen if not is_diskless(one, seen, memory)} | {task.slot for task in seen.lost}
     nodes = {seat.task.node_id for seat in seen.seats if seat.agent}
     for known, copy in memory.ledger.items():
         if copy.seqno > start.seqno or seen.seat(known) is None or copy.node_id not in nodes:
@@ -104,7 +105,7 @@ def replace_objection(seen: Snapshot, memory: Memory, slot: int) -> str | None:
     seat = seen.seat(slot)
     if seat is None:
         return f"there is no slot {slot}; there are {', '.join(str(one.slot) for one in seen.seats) or 'none'}"
-    others = [one for one in seen.primaries if one is not seat and one.wsrep and one.wsrep.state_uuid == memory.uuid]
+    others = [one for one in seen.primaries if one is not seat and one.wsrep.state_uuid == memory.uuid]
     if not others:
         return "no other member serves the recorded history: this may be the only copy there is"
     if seat.wsrep and seat.wsrep.is_primary and seat.wsrep.state_uuid == memory.uuid:
@@ -122,15 +123,14 @@ def carry_on(seen: Snapshot, memory: Memory) -> Plan | None:
     for seat in seen.seats:
         if seat.agent and seat.agent.stage in _STARTS:
             return Hold(f"{consent.by} decided to go on from slot {consent.slot}; {seat.title} {_condition(seat)}", SOON)
-    living = tuple(seat for seat in seen.live if seat.agent)
-    if living:
-        steps = tuple(StopMember(*_recipient(seat)) for seat in living if seat.agent and not seat.agent.leaving)
-        titles = ", ".join(seat.title for seat in living)
+    if seen.live:
+        steps = tuple(StopMember(*_recipient(seat)) for seat in seen.live if not seat.agent.leaving)
+        titles = ", ".join(seat.title for seat in seen.live)
         if steps:
             return Act(steps, f"{consent.by} decided to go on from slot {consent.slot}: first {titles}, not Primary, has to stop")
         return Hold(f"{consent.by} decided to go on from slot {consent.slot}; {titles} is stopping", SOON)
     for seat in seen.seats:
-        if seat.slot in consent.accepted and isinstance(seat.member, Unseen):
+        if isinstance(seat.member, Unseen) and (seat.slot in consent.accepted or is_diskless(seat, seen, memory)):
             continue
         if seat.agent is None and _waited(seen) > SILENCE:
             return _outdated(seen, memory, consent, f"{seat.title} {_condition(seat)}, and it was not given up")
@@ -145,21 +145,32 @@ def carry_on(seen: Snapshot, memory: Memory) -> Plan | None:
 
 
 def _bootstrap(seen: Snapshot, memory: Memory, consent: Consent) -> Plan:
-    seed = seen.seat(consent.slot)
+    seed = _seed(seen, memory, consent)
+    slot = seed.slot if seed else consent.slot
     start = present_copy(seed) if seed else None
-    unnamed = sorted(set(losses(seen, memory, consent.slot)) - set(consent.accepted))
+    unnamed = sorted(set(losses(seen, memory, slot)) - set(consent.accepted))
     known = {consent.position.uuid, consent.history}
-    has_changed = start is None or start.uuid not in known or start.seqno < consent.position.seqno
-    if seed is None or start is None or has_changed or unnamed:
-        found = f"slot {consent.slot} holds {start or 'no usable copy'}"
+    if start is None or start.uuid not in known or start.seqno < consent.position.seqno or unnamed:
         more = f", and data of slot {', '.join(map(str, unnamed))} may be lost too" if unnamed else ""
-        return _outdated(seen, memory, consent, f"{found}{more}")
+        return _outdated(seen, memory, consent, f"slot {slot} holds {start or 'no usable copy'}{more}")
+    assert seed is not None
     given_up = f", giving up what only slot {', '.join(map(str, consent.accepted))} may hold" if consent.accepted else ""
     slot, address, incarnation = _recipient(seed)
     return Act(
         (Bootstrap(slot, address, incarnation, start, recipients(seen, apart_from=seed), consent.history),),
         f"{consent.by} decided on {consent.at} to go on from {seed.title} at {start}{given_up}",
     )
+
+
+def _seed(seen: Snapshot, memory: Memory, consent: Consent) -> Seat | None:
+    """The seat to go on from: in the slot that was decided on, or, where its task has no node, the one on that slot's volume.
+
+    A member that stops for the decision frees its node, and Swarm may give the node to a task of a slot that lost its own.
+    """
+    named, recorded = seen.seat(consent.slot), memory.ledger.get(consent.slot)
+    if named is None or recorded is None or not named.task.never_placed:
+        return named
+    return next((seat for seat in seen.seats if seat.task.node_id == recorded.node_id and present_copy(seat)), named)
 
 
 def _outdated(seen: Snapshot, memory: Memory, consent: Consent, change: str) -> Page:
@@ -173,7 +184,7 @@ def _outdated(seen: Snapshot, memory: Memory, consent: Consent, change: str) -> 
 
 def _waited(seen: Snapshot) -> float:
     """Seconds that all who answer have been waiting."""
-    return min((seat.agent.since for seat in seen.stopped if seat.agent), default=0.0)
+    return min((seat.agent.since for seat in seen.stopped), default=0.0)
 
 
 def recipients(seen: Snapshot, apart_from: Seat) -> tuple[Recipient, ...]:
@@ -191,6 +202,22 @@ def present_copy(seat: Seat) -> Position | None:
             return agent.position
         case _:
             return None
+
+
+def is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+    """True for a task that Swarm has found no node for, and so no disk, when nothing is missing with it.
+
+    What its slot held, if anything is recorded of it, lies on a node: another slot's task may have been started there, and
+    then tells of that very volume. Where nothing is recorded at all, and yet a copy is there, an earlier task of the slot may
+    have held another.
+    """
+    if not seat.task.never_placed:
+        return False
+    recorded = memory.ledger.get(seat.slot)
+    if recorded is None:
+        return bool(memory.uuid) or not any(present_copy(one) for one in seen.seats)
+    there = [copy for one in seen.seats if one.task.node_id == recorded.node_id and (copy := present_copy(one))]
+    return any(copy.uuid == memory.uuid and copy.seqno >= recorded.seqno for copy in there)
 
 
 def is_superseded(slot: int, position: Position, memory: Memory) -> bool:
@@ -212,8 +239,8 @@ def may_replace(seat: Seat, memory: Memory) -> bool:
 def stop_given_up(seen: Snapshot, memory: Memory) -> Act | None:
     """Stop a member that serves another history than the recorded one, after a person gave that copy up."""
     for seat in seen.live:
-        agent, uuid = seat.agent, history_of(seat)
-        if agent is None or agent.leaving or not memory.uuid or uuid == memory.uuid:
+        uuid = history_of(seat)
+        if seat.agent.leaving or not memory.uuid or uuid == memory.uuid:
             continue
         if memory.given_up.get(seat.slot) == uuid:
             why = f"{seat.title} serves {uuid}, which a person gave up; it stops, and joins anew"

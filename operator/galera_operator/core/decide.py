@@ -12,18 +12,25 @@ sentence is the log line and the status line.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.agent_api import AgentStatus, Stage
+from galera_operator.core.binding import rebind
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
 from galera_operator.core.election import elect
-from galera_operator.core.errand import failed_run, kept_away, run_errand, wanted_writer
-from galera_operator.core.model import Memory, Seat, Snapshot, Unseen
-from galera_operator.core.plan import SOON, Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Plan, Resize, Step
-from galera_operator.core.quorum import regain_primary
+from galera_operator.core.errand import failed_run, kept_away, run_errand
+from galera_operator.core.flow import too_slow_to_grow
+from galera_operator.core.model import LiveSeat, Seat, Snapshot
+from galera_operator.core.plan import SOON, Act, DrainMember, Hold, Invite, Page, Plan, Resize, Step
+from galera_operator.core.quorum import regain_primary, rejoin
+from galera_operator.core.remembered import Memory
+from galera_operator.core.restart import go_on_restarting, next_to_restart
+from galera_operator.core.rollout import stopped_rollout, stuck_update, under_way
 from galera_operator.core.scaling import DRAIN_SLACK, obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
-from galera_operator.core.traffic import admission_obstacle, believed_writer, choose_writer, may_write
+from galera_operator.core.terms import admission_step, retell
+from galera_operator.core.traffic import admission_obstacle
 from galera_operator.core.transfer import stuck_transfer
+from galera_operator.core.writer import finish_move, gives_way, lead
 
 DNS_PATIENCE = 3.0
 """Seconds a member may wait beside a Primary component before it is told the addresses: DNS had its chance."""
@@ -50,18 +57,25 @@ def _next(seen: Snapshot, memory: Memory) -> Plan:
     # What keeps the service up comes before what waits: neither one odd member nor a size under way holds up a new writer.
     return (
         let_in(seen, memory)
-        or lead(seen, memory)
+        or lead(seen, memory, _next_to_leave(seen, memory))
+        or retell(seen)
         or locked_out(seen)
         or one_way(seen)
+        or rejoin(seen)
         or unwelcome_copy(seen, memory)
         or stuck_transfer(seen)
         or stuck_update(seen, memory)
         or invite(seen, memory)
+        or stopped_rollout(seen, memory)
         or unconfirmed_shrink(seen, memory)
         or held_back(seen, memory)
         or run_errand(seen, memory)
         or resize(seen)
+        or rebind(seen, memory)
+        or go_on_restarting(seen, memory)
+        or finish_move(seen, memory)
         or failed_run(memory)
+        or under_way(seen)
         or Hold(_settled(seen))
     )
 
@@ -86,7 +100,7 @@ def bring_back(seen: Snapshot, memory: Memory) -> Plan:
 def nobody_serves(seen: Snapshot, memory: Memory) -> Plan:
     """No Primary component was seen: elect a seed, or say what is being waited for."""
     for seat in seen.stopped:
-        if seat.agent and seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
+        if seat.agent.stage in {Stage.BOOTSTRAPPING, Stage.JOINING}:
             return Hold(f"{seat.title} is {seat.agent.stage}: {seat.agent.note}", SOON)
     if seen.live:
         return regain_primary(seen, memory)
@@ -112,17 +126,10 @@ def unconfirmed_shrink(seen: Snapshot, memory: Memory) -> Plan | None:
 def let_in(seen: Snapshot, memory: Memory) -> Act | None:
     """Admit one member that is confirmed, or take back a drain that nobody wants any more."""
     for seat in _at_the_door(seen, memory):
-        agent, settings = seat.agent, seen.settings
-        assert agent is not None
+        agent = seat.agent
         if admission_obstacle(seat, seen, memory):
             continue
-        step = AdmitMember(
-            seat.slot,
-            seat.task.address,
-            agent.incarnation,
-            settings.drain_seconds(seen.service.stop_grace),
-            settings.allow_donor,
-        )
+        step = admission_step(seat, agent, seen)
         if agent.stage is Stage.RUNNING:
             why = f"{seat.title} is confirmed: Synced, Primary, in the same view as the rest, nothing left to apply"
         elif seen.wanted < seen.service.replicas:
@@ -142,64 +149,45 @@ def held_back(seen: Snapshot, memory: Memory) -> Hold | None:
     return None
 
 
-def _at_the_door(seen: Snapshot, memory: Memory) -> tuple[Seat, ...]:
+def _at_the_door(seen: Snapshot, memory: Memory) -> tuple[LiveSeat, ...]:
     """The members that should get traffic as soon as they are confirmed."""
     return tuple(
         seat
         for seat in seen.live
-        if seat.agent
-        and ((seat.agent.stage is Stage.RUNNING and not seat.is_admitted) or _is_drained_for_nothing(seat, seen, memory))
+        if (seat.agent.stage is Stage.RUNNING and not seat.is_admitted) or _is_drained_for_nothing(seat, seen, memory)
     )
 
 
-def _is_drained_for_nothing(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+def _is_drained_for_nothing(seat: LiveSeat, seen: Snapshot, memory: Memory) -> bool:
     """True when this member is (being) drained and is not, or not any more, the one to leave."""
-    if seat.agent is None or seat.agent.leaving or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
-        return False
-    if kept_away(seat, memory):
+    if seat.agent.leaving or seat.agent.stage not in {Stage.DRAINING, Stage.DRAINED}:
         return False
     shrink = memory.shrink
     if shrink and shrink.task_id == seat.task.id and len(seen.seats) > shrink.to:
         return False  # the smaller size is written; Swarm has not taken it yet
     if seen.wanted >= seen.service.replicas:
-        return True
+        return seat.slot not in _next_to_leave(seen, memory)
     victims = _next_victims(seen)
     return bool(victims) and seat.slot not in victims
 
 
-def lead(seen: Snapshot, memory: Memory) -> Plan | None:
-    """See to it that every member takes the same, able member for the writer."""
-    leaving = {*_next_victims(seen), *(seat.slot for seat in seen.seats if kept_away(seat, memory))}
-    wished = wanted_writer(seen, memory, avoid=leaving)
-    chosen = wished or choose_writer(seen, avoid=leaving)
-    if chosen is None or chosen.agent is None:
-        return None
-    name = chosen.agent.name
-    others = tuple(
-        (seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if seat.agent and seat.agent.writer != name
-    )
-    if not others:
-        return None
-    present = believed_writer(seen)
-    if present is None:
-        why = f"no member is the writer; {chosen.title} becomes it"
-    elif present.slot == chosen.slot:
-        why = f"{chosen.title} is the writer; not every member knows it"
-    elif may_write(present) and wished:
-        why = f"{chosen.title} is wished for the writer in place of {present.title}"
-    elif may_write(present):
-        why = f"the writer {present.title} is about to leave; {chosen.title} takes over before it is drained"
-    else:
-        why = f"the writer {present.title} cannot serve any more; {chosen.title} takes over"
-    return Act((Appoint(name, chosen.slot, others),), why)
+def _next_to_leave(seen: Snapshot, memory: Memory) -> tuple[int, ...]:
+    """The slot whose sessions are, or are about to be, ended on purpose: one at a time, a change of size before all else."""
+    if seen.wanted < seen.service.replicas:
+        return _next_victims(seen)
+    away = tuple(seat.slot for seat in seen.seats if kept_away(seat, memory))
+    if away or seen.wanted > seen.service.replicas:
+        return away
+    seat = next_to_restart(seen, memory) or gives_way(seen, memory)
+    return (seat.slot,) if seat else ()
 
 
 def invite(seen: Snapshot, memory: Memory) -> Plan | None:
     """Help a member that waits beside a Primary component it does not find."""
-    peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep and seat.wsrep.is_synced)
+    peers = tuple(seat.task.address for seat in seen.primaries if seat.wsrep.is_synced)
     for seat in seen.stopped:
         agent = seat.agent
-        if agent is None or agent.stage is not Stage.WAITING or agent.since < DNS_PATIENCE:
+        if agent.stage is not Stage.WAITING or agent.since < DNS_PATIENCE:
             continue
         busy = next((other for other in seen.seats if other.agent and other.agent.transfer), None)
         if busy:
@@ -216,33 +204,15 @@ def invite(seen: Snapshot, memory: Memory) -> Plan | None:
     return None
 
 
-def stuck_update(seen: Snapshot, memory: Memory) -> Page | None:
-    """Page when a rollout waits for a task that no node can take: it never ends, and the size cannot change under it.
-
-    While a node is kept empty on purpose, that is what was asked for.
-    """
-    if memory.planned.excluded:
-        return None
-    rollout = update_in_flight(seen.service)
-    for seat in seen.seats:
-        if rollout and seat.task.never_placed and seat.task.state == "pending" and seat.task.message:
-            return Page(
-                "update-stuck",
-                f"{rollout}, and it waits for {seat.title}, which no node can take: {seat.task.message}",
-                f"Give it a node, or fewer members: docker service scale {seen.service.name}={len(seen.seats) - 1}",
-            )
-    return None
-
-
 def resize(seen: Snapshot) -> Plan | None:
     """Take one safe step towards the wished number of members."""
     wish, service, wanted = seen.wish, seen.service, seen.wanted
     if isinstance(wish, BadWish):
         return Page(wish.name, wish.why, wish.remedy)
-    if wanted == service.replicas:
-        return None
+    if wanted < service.replicas:
+        return _shrink(seen)
     if wanted > service.replicas:
-        blocked = obstacle(seen)
+        blocked = obstacle(seen) or too_slow_to_grow(seen)
         if blocked:
             return Hold(f"{_wish(seen)}; the next one waits: {blocked}", SOON)
         after = min(wanted, service.replicas + _joiners_at_once(seen, wish.join_parallel))
@@ -250,7 +220,7 @@ def resize(seen: Snapshot) -> Plan | None:
             (Resize(service.id, service.version, service.replicas, after),),
             f"{_wish(seen)} in calm service: Swarm may start the next one",
         )
-    return _shrink(seen)
+    return None
 
 
 def _shrink(seen: Snapshot) -> Plan:
@@ -262,17 +232,16 @@ def _shrink(seen: Snapshot) -> Plan:
     assert victim is not None
     settings = seen.settings
     seconds = settings.drain_seconds(service.stop_grace)
-    never_placed = isinstance(victim.member, Unseen) and victim.task.never_placed
-    blocked = obstacle(seen, placed_only=never_placed)
+    blocked = obstacle(seen, placed_only=victim.task.never_placed)
     if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
-    if never_placed:
+    if victim.task.never_placed:
         return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
     agent = victim.agent
     assert agent is not None
     match agent.stage:
         case Stage.DRAINED:
-            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained and goes next")
+            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained{_cut(agent)} and goes next")
         case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
             return Act(
                 (_resize_down(seen, victim),),
@@ -285,15 +254,21 @@ def _shrink(seen: Snapshot) -> Plan:
             return Act((step,), f"{goal}; Swarm will take {victim.title}, so it is drained first")
 
 
+def _cut(agent: AgentStatus) -> str:
+    """What the drain's limit cost, as a part of a sentence; nothing where it cost nothing."""
+    if not agent.cut:
+        return ""
+    what = "1 session was" if agent.cut == 1 else f"{agent.cut} sessions were"
+    return f" ({what} cut inside a transaction at the limit)"
+
+
 def _resize_down(seen: Snapshot, victim: Seat) -> Resize:
     service = seen.service
     return Resize(service.id, service.version, service.replicas, service.replicas - 1, (victim.slot, victim.task.id))
 
 
 def _next_victims(seen: Snapshot) -> tuple[int, ...]:
-    """The slot that the next scale-down step would take; empty when the size is not to shrink."""
-    if isinstance(seen.wish, BadWish) or seen.wanted >= seen.service.replicas:
-        return ()
+    """The slot that the next scale-down step would take; empty where Swarm's choice cannot be told."""
     victims = predicted_victims([seat.task for seat in seen.seats], seen.service.replicas - 1)
     return (victims[0].slot,) if len(victims) == 1 else ()
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import may_replace, replace_command
-from galera_operator.core.model import Memory, Seat, Silence, Snapshot, Unseen
+from galera_operator.core.model import LiveSeat, Silence, Snapshot, Unseen
 from galera_operator.core.plan import Page
 from galera_operator.core.position import ZERO_UUID, Directory
+from galera_operator.core.remembered import Memory
+from galera_operator.core.renewal import renew_command
 
 VIEW_PATIENCE = 2.0
 """Seconds that two members' different views have to last: a change of view reaches all of them within far less."""
@@ -17,7 +19,7 @@ ONE_WAY_PATIENCE = 10.0
 
 def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
     """Page when members that serve disagree about which data is the cluster's."""
-    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep and seat.wsrep.answers_queries]
+    serving = [(seat, seat.wsrep) for seat in seen.primaries if seat.wsrep.answers_queries]
     for seat, wsrep in serving:
         if wsrep.state_uuid == ZERO_UUID:
             return Page(
@@ -54,12 +56,12 @@ def data_in_doubt(seen: Snapshot, memory: Memory) -> Page | None:
     return None
 
 
-def split_views(seen: Snapshot) -> tuple[Seat, Seat] | None:
+def split_views(seen: Snapshot) -> tuple[LiveSeat, LiveSeat] | None:
     """Two members that serve in Primary components of which neither has the other in it, and have done so for a while."""
     lasting = _with_lasting_view(seen, VIEW_PATIENCE)
     for index, one in enumerate(lasting):
         for other in lasting[index + 1 :]:
-            if one.wsrep and other.wsrep and not set(one.wsrep.members) & set(other.wsrep.members):
+            if not set(one.wsrep.members) & set(other.wsrep.members):
                 return one, other
     return None
 
@@ -69,7 +71,7 @@ def one_way(seen: Snapshot) -> Page | None:
     lasting = _with_lasting_view(seen, ONE_WAY_PATIENCE)
     for one in lasting:
         for other in lasting:
-            if one.wsrep and other.wsrep and set(one.wsrep.members) - set(other.wsrep.members):
+            if set(one.wsrep.members) - set(other.wsrep.members):
                 return Page(
                     "views-differ",
                     f"members of one Primary component disagree about who is in it: {_view(one)}, but {_view(other)}; "
@@ -80,22 +82,21 @@ def one_way(seen: Snapshot) -> Page | None:
     return None
 
 
-def _with_lasting_view(seen: Snapshot, seconds: float) -> list[Seat]:
-    primaries = [seat for seat in seen.primaries if seat.wsrep and seat.wsrep.members]
-    return [seat for seat in primaries if seat.agent and seat.agent.view_age > seconds]
+def _with_lasting_view(seen: Snapshot, seconds: float) -> list[LiveSeat]:
+    primaries = [seat for seat in seen.primaries if seat.wsrep.members]
+    return [seat for seat in primaries if seat.agent.view_age > seconds]
 
 
-def _view(seat: Seat) -> str:
-    members = ", ".join(seat.wsrep.members) if seat.wsrep else ""
-    return f"{seat.title} sees {members}"
+def _view(seat: LiveSeat) -> str:
+    return f"{seat.title} sees {', '.join(seat.wsrep.members)}"
 
 
 def unwelcome_copy(seen: Snapshot, memory: Memory) -> Page | None:
     """Page when a member that waits to join holds data that joining would erase: another history, or newer write-sets."""
-    serving = [seat.wsrep for seat in seen.primaries if seat.wsrep and seat.wsrep.answers_queries]
+    serving = [seat.wsrep for seat in seen.primaries if seat.wsrep.answers_queries]
     for seat in seen.stopped:
         agent = seat.agent
-        if not serving or agent is None or agent.stage is not Stage.WAITING:
+        if not serving or agent.stage is not Stage.WAITING:
             continue
         if agent.directory is not Directory.USABLE or agent.position is None or may_replace(seat, memory):
             continue
@@ -117,10 +118,20 @@ def unwelcome_copy(seen: Snapshot, memory: Memory) -> Page | None:
     return None
 
 
+def record_damaged(service: str, fault: str) -> Page:
+    """Page because what was recorded about a cluster cannot be read any more."""
+    return Page(
+        "record-damaged",
+        f"{fault}; nothing is done without it",
+        f"If a newer version of the operator wrote it, run that one. Else make it anew from what every member says: "
+        f"{renew_command(service)}",
+    )
+
+
 def locked_out(seen: Snapshot) -> Page | None:
     """Page when a database refuses the operator's account: the secrets differ."""
     for seat in seen.unseen:
-        if isinstance(seat.member, Unseen) and seat.member.kind is Silence.NO_LOGIN:
+        if seat.member.kind is Silence.NO_LOGIN:
             return Page(
                 "wrong-secret",
                 f"{seat.title} was not seen: {seat.member.cause}",

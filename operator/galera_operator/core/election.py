@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from galera_operator.core.accounting import wait_for_copies
 from galera_operator.core.consent import choices, is_superseded, recipients
-from galera_operator.core.model import Memory, Seat, Snapshot
+from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan
 from galera_operator.core.position import Directory, Position
+from galera_operator.core.remembered import Memory
 
 
 def elect(snapshot: Snapshot, memory: Memory) -> Plan:
@@ -16,7 +17,7 @@ def elect(snapshot: Snapshot, memory: Memory) -> Plan:
     only then who is newest. `safe_to_bootstrap` decides nothing: after a stop of all at once it is 0 everywhere, and a file
     copied back from a backup may say 1.
     """
-    waited = min((seat.agent.since for seat in snapshot.stopped if seat.agent), default=0.0)
+    waited = min((seat.agent.since for seat in snapshot.stopped), default=0.0)
     waiting = wait_for_copies(snapshot, memory, situation="no member is up", page="copy-missing", waited=waited)
     if waiting:
         return waiting

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Memory, Seat, Snapshot
+from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, RunSql, SetWish, UpdateService
 from galera_operator.core.planned import Run, Wanted, exclusion
-from galera_operator.core.scaling import DRAIN_SLACK, obstacle, restlessness, update_in_flight
-from galera_operator.core.traffic import may_write
+from galera_operator.core.remembered import Memory
+from galera_operator.core.scaling import DRAIN_SLACK, obstacle, update_in_flight
 
 
 def run_errand(seen: Snapshot, memory: Memory) -> Plan | None:
@@ -22,18 +20,11 @@ def kept_away(seat: Seat, memory: Memory) -> bool:
     return seat.task.node in memory.planned.away
 
 
-def wanted_writer(seen: Snapshot, memory: Memory, avoid: Collection[int]) -> Seat | None:
-    """The member that the run on its way wants for the writer, where it can be it now. `avoid`: slots about to leave."""
-    wanted = memory.planned.wanted
-    seat = seen.seat(wanted.writer) if wanted and memory.planned.active else None
-    return seat if seat and seat.slot not in avoid and may_write(seat) and restlessness(seat) is None else None
-
-
 def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
     """Write to the service what the run on its way wants there."""
     wanted, run, service = memory.planned.wanted, memory.planned.active, seen.service
-    if wanted is None or run is None or wanted.writer:
-        return None
+    if wanted is None or run is None or wanted.writer or wanted.restart:
+        return None  # the writer's role and a restart are remembered as if a person had asked: writer.py, restart.py
     if wanted.sql:
         return _ask_database(wanted, run, seen)
     rollout = update_in_flight(service)
@@ -47,7 +38,7 @@ def write_wanted(seen: Snapshot, memory: Memory) -> Plan | None:
     )
     if blocked:
         return Hold(f"{run.title} waits: {blocked}", SOON)
-    change = UpdateService(service.id, service.version, wanted.image, wanted.option, wanted.force)
+    change = UpdateService(service.id, service.version, wanted.image, wanted.option)
     return Act((change,), f"{run.title}, asked for by {run.by}: Swarm rolls it out one member at a time")
 
 
@@ -61,7 +52,12 @@ def _ask_database(wanted: Wanted, run: Run, seen: Snapshot) -> Plan | None:
 
 
 def vacate(seen: Snapshot, memory: Memory) -> Plan | None:
-    """Empty one node: drain its member, then keep the node out by a constraint, so that Swarm stops the member in order."""
+    """Empty one node: drain its member, then keep the node out by a constraint, so that Swarm stops the member in order.
+
+    A smaller size comes first: its member may be drained already.
+    """
+    if seen.wanted < seen.service.replicas:
+        return None
     for node in memory.planned.away:
         if exclusion(node) in seen.service.constraints:
             continue

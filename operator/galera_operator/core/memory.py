@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from galera_operator.core.agent_api import WAITING_FOR_DONOR, Stage
-from galera_operator.core.consent import present_copy
-from galera_operator.core.model import Copy, Fork, Live, Memory, Shrink, Snapshot
-from galera_operator.core.plan import Act, Exclude, Plan, Resize
+from galera_operator.core.consent import is_superseded, present_copy
+from galera_operator.core.model import Listed, Live, Snapshot
+from galera_operator.core.plan import Act, Exclude, Plan, Resize, RestartMember
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.remembered import Copy, Fork, Memory, Shrink
+from galera_operator.core.restart import restart_after
+from galera_operator.core.writer import move_after
 
 
 def remember(memory: Memory, snapshot: Snapshot) -> Memory:
@@ -20,14 +23,14 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     """
     memory = _carried_out(memory, snapshot)
     uuid = memory.uuid or _identity(snapshot)
-    if not uuid:
-        return memory
     ledger = dict(memory.ledger)
     for seat in snapshot.live:
         wsrep = seat.wsrep
-        if wsrep and wsrep.is_synced and wsrep.state_uuid == uuid:
+        if wsrep.is_synced and wsrep.state_uuid == uuid:
             known = ledger.get(seat.slot)
             ledger[seat.slot] = Copy(seat.task.node_id, max(wsrep.last_committed, known.seqno if known else -1))
+    if not snapshot.primaries:
+        ledger |= _waiting_copies(ledger, snapshot, memory)
     for slot in _being_replaced(snapshot):
         ledger.pop(slot, None)
     shrink = memory.shrink
@@ -36,7 +39,7 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
     gone = _slots_gone(ledger, snapshot, uuid)
     kept = dict(memory.kept) | {ledger[slot].node_id: ledger[slot].seqno for slot in gone}
     lived_on = {seat.task.node_id for seat in snapshot.live}
-    serving = {seat.slot for seat in snapshot.live if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid == uuid}
+    serving = {seat.slot for seat in snapshot.live if seat.wsrep.is_synced and seat.wsrep.state_uuid == uuid}
     return replace(
         memory,
         uuid=uuid,
@@ -44,7 +47,25 @@ def remember(memory: Memory, snapshot: Snapshot) -> Memory:
         shrink=shrink,
         kept={node: seqno for node, seqno in kept.items() if node not in lived_on},
         given_up={slot: history for slot, history in memory.given_up.items() if slot not in serving},
+        rebound={slot: task for slot, task in memory.rebound.items() if not _is_listed(slot, snapshot)},
+        move=move_after(memory.move, snapshot),
+        restart=restart_after(memory.restart, snapshot),
     )
+
+
+def _waiting_copies(ledger: Mapping[int, Copy], snapshot: Snapshot, memory: Memory) -> dict[int, Copy]:
+    """What copies of the recorded history tell while nobody serves: any of them may be the newest, and its slot may vanish.
+
+    A copy on another node than the recorded one says nothing about that one, so it does not take its place.
+    """
+    found = {}
+    for seat in snapshot.seats:
+        copy, known = present_copy(seat), ledger.get(seat.slot)
+        if copy is None or copy.uuid != memory.uuid or is_superseded(seat.slot, copy, memory):
+            continue
+        if known is None or known.node_id == seat.task.node_id:
+            found[seat.slot] = Copy(seat.task.node_id, max(copy.seqno, known.seqno if known else -1))
+    return found
 
 
 def _carried_out(memory: Memory, snapshot: Snapshot) -> Memory:
@@ -52,7 +73,7 @@ def _carried_out(memory: Memory, snapshot: Snapshot) -> Memory:
     consent = memory.consent
     if consent is None:
         return memory
-    serving = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep and seat.wsrep.answers_queries}
+    serving = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep.answers_queries}
     if consent.history in serving:
         # What was seen of the history before says nothing about this one. A waiting copy of a third one was given up by its
         # slot; one that lives in a Primary component was not: the person did not know that it takes writes.
@@ -80,7 +101,15 @@ def intend(memory: Memory, plan: Plan) -> Memory:
             if isinstance(step, Exclude) and not step.back:
                 excluded = tuple(sorted({*memory.planned.excluded, step.node}))
                 return replace(memory, planned=replace(memory.planned, excluded=excluded))
+            if isinstance(step, RestartMember) and not _asked_for(step, memory):
+                return replace(memory, rebound={**memory.rebound, step.slot: step.task_id})
     return memory
+
+
+def _asked_for(step: RestartMember, memory: Memory) -> bool:
+    """True when a person asked for this restart, so it is not to bring back a lost binding."""
+    restart = memory.restart
+    return restart is not None and restart.members.get(step.slot) == step.incarnation
 
 
 def shrink_is_done(shrink: Shrink, snapshot: Snapshot) -> bool:
@@ -107,16 +136,15 @@ def differs_in_kind(old: Memory, new: Memory) -> bool:
         or old.fork != new.fork
         or old.given_up != new.given_up
         or old.planned != new.planned
+        or old.rebound != new.rebound
+        or old.move != new.move
+        or old.restart != new.restart
         or {slot: copy.node_id for slot, copy in old.ledger.items()} != {slot: copy.node_id for slot, copy in new.ledger.items()}
     )
 
 
 def _identity(snapshot: Snapshot) -> str:
-    found = {
-        seat.wsrep.state_uuid
-        for seat in snapshot.primaries
-        if seat.wsrep and seat.wsrep.is_synced and seat.wsrep.state_uuid != ZERO_UUID
-    }
+    found = {seat.wsrep.state_uuid for seat in snapshot.primaries if seat.wsrep.is_synced and seat.wsrep.state_uuid != ZERO_UUID}
     return found.pop() if len(found) == 1 else ""
 
 
@@ -131,6 +159,17 @@ def _being_replaced(snapshot: Snapshot) -> set[int]:
         and (seat.agent.transfer.role, seat.agent.transfer.method == "IST") == ("joiner", False)
         and seat.agent.transfer.stage != WAITING_FOR_DONOR
     }
+
+
+def _is_listed(slot: int, snapshot: Snapshot) -> bool:
+    """True when DNS has the task that is in this slot now, or the service has all its tasks and none is in it: that is over.
+
+    A slot without a task for a moment is one that Swarm starts anew, for the second time already it may be.
+    """
+    seat = snapshot.seat(slot)
+    if seat is None:
+        return len(snapshot.seats) >= snapshot.service.replicas
+    return isinstance(snapshot.names, Listed) and seat.task.address in snapshot.names.addresses
 
 
 def _slots_gone(ledger: Mapping[int, Copy], snapshot: Snapshot, uuid: str) -> set[int]:

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import TypeGuard
 
 from galera_operator.core.agent_api import Admission, AgentStatus, Wsrep
-from galera_operator.core.planned import Planned
-from galera_operator.core.position import Position
 from galera_operator.core.spec import BadWish, Wish
 
 
@@ -67,10 +66,8 @@ class Task:
     """Swarm's own words about the state, e.g. why no node is suitable."""
     node_is_down: bool = False
     """Swarm has lost its node: the state is the last one heard of, for up to a day."""
-    image: str = ""
-    args: tuple[str, ...] = ()
-    force: int = 0
-    """What it was made to run; differs from the service's where a rollout has not reached it."""
+    is_outdated: bool = False
+    """It was made from an earlier version of the service's spec: a rollout under way will replace it."""
 
     @property
     def never_placed(self) -> bool:
@@ -111,6 +108,56 @@ class Seat:
         return f"slot {self.slot} ({self.task.node})" if self.task.node else f"slot {self.slot}"
 
 
+class UnseenSeat(Seat):
+    """A seat with an unseen member. For the type checker: no seat is made as one, `is_unseen` tells that one is such."""
+
+    member: Unseen
+
+
+class StoppedSeat(Seat):
+    """A seat with a stopped member. For the type checker: no seat is made as one, `is_stopped` tells that one is such."""
+
+    member: Stopped
+    agent: AgentStatus
+
+
+class LiveSeat(Seat):
+    """A seat with a live member. For the type checker: no seat is made as one, `is_live` tells that one is such."""
+
+    member: Live
+    agent: AgentStatus
+    wsrep: Wsrep
+
+
+def is_live(seat: Seat) -> TypeGuard[LiveSeat]:
+    """True where agent and database both answered."""
+    return isinstance(seat.member, Live)
+
+
+def is_stopped(seat: Seat) -> TypeGuard[StoppedSeat]:
+    """True where the agent answered and its database does not take SQL."""
+    return isinstance(seat.member, Stopped)
+
+
+def is_unseen(seat: Seat) -> TypeGuard[UnseenSeat]:
+    """True where no answer that can be believed came back."""
+    return isinstance(seat.member, Unseen)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The addresses that ``tasks.<service>`` stood for in the DNS of the operator's node, sorted. None: no such name."""
+
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NamesUnknown:
+    """DNS was not asked, or gave no answer that can be believed."""
+
+    cause: str
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """The Swarm service. `version` is the index that a write must name (optimistic concurrency)."""
@@ -128,10 +175,10 @@ class Service:
     image: str = ""
     args: tuple[str, ...] = ()
     """The command's arguments (``command:`` of a stack file)."""
-    force: int = 0
-    """How often its tasks were made anew by force (Swarm's ForceUpdate)."""
     one_at_a_time: bool = True
     """Whether a rollout stops one task before it starts the next, one at a time, and stops at a failure."""
+    restart_condition: str = "any"
+    """Swarm's word for when a task that has ended is made anew: any, on-failure, none."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +189,8 @@ class Snapshot:
         seats: by slot; only slots that Swarm means to keep.
         leaving: tasks that Swarm means to end and that still run.
         lost: tasks that Swarm means to end, on nodes that it has lost. Whether they run nobody knows; what they hold is away.
+        names: whom Swarm's DNS lists.
+        unlisted: by slot, for how many seconds a member that serves has been missing there.
     """
 
     service: Service
@@ -149,6 +198,8 @@ class Snapshot:
     seats: tuple[Seat, ...]
     leaving: tuple[Task, ...] = ()
     lost: tuple[Task, ...] = ()
+    names: Listed | NamesUnknown = NamesUnknown("not asked")
+    unlisted: Mapping[int, float] = field(default_factory=dict)
 
     @cached_property
     def settings(self) -> Wish:
@@ -161,21 +212,26 @@ class Snapshot:
         return self.service.replicas if wished is None else wished
 
     @cached_property
-    def live(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if isinstance(seat.member, Live))
+    def live(self) -> tuple[LiveSeat, ...]:
+        return tuple(seat for seat in self.seats if is_live(seat))
 
     @cached_property
-    def primaries(self) -> tuple[Seat, ...]:
+    def primaries(self) -> tuple[LiveSeat, ...]:
         """Seats whose database says that it is part of a Primary component."""
-        return tuple(seat for seat in self.live if seat.wsrep and seat.wsrep.is_primary)
+        return tuple(seat for seat in self.live if seat.wsrep.is_primary)
 
     @cached_property
-    def stopped(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if isinstance(seat.member, Stopped))
+    def stopped(self) -> tuple[StoppedSeat, ...]:
+        return tuple(seat for seat in self.seats if is_stopped(seat))
 
     @cached_property
-    def unseen(self) -> tuple[Seat, ...]:
-        return tuple(seat for seat in self.seats if isinstance(seat.member, Unseen))
+    def unseen(self) -> tuple[UnseenSeat, ...]:
+        return tuple(seat for seat in self.seats if is_unseen(seat))
+
+    @cached_property
+    def obeyed(self) -> int:
+        """The highest epoch that any member says it has obeyed; 0 where nobody says anything."""
+        return max((seat.agent.epoch for seat in self.seats if seat.agent), default=0)
 
     def seat(self, slot: int) -> Seat | None:
         return next((seat for seat in self.seats if seat.slot == slot), None)
@@ -183,83 +239,3 @@ class Snapshot:
     def named(self, name: str) -> Seat | None:
         """The seat whose agent goes by this wsrep node name."""
         return next((seat for seat in self.seats if seat.agent and seat.agent.name == name), None)
-
-
-@dataclass(frozen=True, slots=True)
-class Copy:
-    """What the operator last knew of the data in one slot."""
-
-    node_id: str
-    seqno: int
-
-
-@dataclass(frozen=True, slots=True)
-class Shrink:
-    """A scale-down that was written and is not yet seen finished."""
-
-    to: int
-    slot: int
-    task_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """A person's decision to go on from one copy, recorded before it is carried out.
-
-    Attributes:
-        slot: the copy to go on from.
-        position: where that copy was when the person decided: the premise.
-        accepted: slots whose data is given up where it is newer or of another history.
-        history: the state UUID under which the cluster goes on.
-        by: who, as well as the command could tell.
-        at: when, ISO 8601.
-    """
-
-    slot: int
-    position: Position
-    accepted: tuple[int, ...]
-    history: str
-    by: str
-    at: str
-
-
-@dataclass(frozen=True, slots=True)
-class Fork:
-    """Where the present history left the one before it, by a person's consent.
-
-    A copy at `origin.uuid` up to `origin.seqno` is contained in the present data; `accepted` are the slots whose data was
-    given up.
-    """
-
-    origin: Position
-    accepted: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Memory:
-    """What must outlive the operator; kept in the state store, never in the user's service.
-
-    Attributes:
-        uuid: the cluster's state UUID; empty before the first member was Synced.
-        ledger: per slot, the node its data lies on and the highest seqno seen there. Slots that left in order are not in it.
-        shrink: the scale-down in progress.
-        kept: node ids where a member that left in order may have kept its volume, and how far its data was seen to go.
-        consent: a person's decision that is not carried out yet.
-        fork: where the present history began, if a person's decision began it.
-        given_up: slot to state UUID of a copy that a person gave up: a full transfer may replace it.
-        planned: runbooks, schedules, nodes to be kept empty.
-    """
-
-    uuid: str = ""
-    ledger: Mapping[int, Copy] = field(default_factory=dict)
-    shrink: Shrink | None = None
-    kept: Mapping[str, int] = field(default_factory=dict)
-    consent: Consent | None = None
-    fork: Fork | None = None
-    given_up: Mapping[int, str] = field(default_factory=dict)
-    planned: Planned = field(default_factory=Planned)
-
-    @property
-    def highest_seqno(self) -> int:
-        """The newest write-set that any member was seen to hold, also one that left; -1 when nothing was recorded."""
-        return max([*(copy.seqno for copy in self.ledger.values()), *self.kept.values()], default=-1)

@@ -88,13 +88,14 @@ class Invite:
 
 @dataclass(frozen=True, slots=True)
 class AdmitMember:
-    """Let traffic come to this member; also ends a drain that is not wanted any more."""
+    """Let traffic come to this member on these terms; also ends a drain that is not wanted any more."""
 
     slot: int
     address: str
     incarnation: str
     drain_seconds: float
     allow_donor: bool
+    causal_reads: bool = False
 
     def __str__(self) -> str:
         return f"admit slot {self.slot}"
@@ -102,14 +103,18 @@ class AdmitMember:
 
 @dataclass(frozen=True, slots=True)
 class Appoint:
-    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise."""
+    """Tell members who the writer is. `to`: slot, address and incarnation of each member that believes otherwise.
+
+    With `ANY_WRITER` and slot 0: that every member is one.
+    """
 
     writer: str
     slot: int
     to: tuple[Recipient, ...]
 
     def __str__(self) -> str:
-        return f"appoint slot {self.slot} the writer (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
+        whom = f"appoint slot {self.slot} the writer" if self.slot else "let every member take writes"
+        return f"{whom} (tell {', '.join(f'slot {slot}' for slot, _, _ in self.to)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,23 @@ class DrainMember:
 
     def __str__(self) -> str:
         return f"drain slot {self.slot} for at most {self.seconds:.0f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class RestartMember:
+    """Drain a member that serves and end its task; Swarm makes a new one in its slot.
+
+    `task_id`: the one that ends. `only_drained`: it is drained already, and not to be stopped where that was taken back since.
+    """
+
+    slot: int
+    address: str
+    incarnation: str
+    task_id: str
+    only_drained: bool = False
+
+    def __str__(self) -> str:
+        return f"restart slot {self.slot}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +191,16 @@ class Exclude:
 class UpdateService:
     """Change what the service's tasks run; Swarm rolls it out.
 
-    `image`, `option` (``--name=value``), `force` (Swarm's counter, for new tasks of the same kind): empty or 0 for no change.
+    `image`, `option` (``--name=value``): empty for no change.
     """
 
     service_id: str
     version: int
     image: str = ""
     option: str = ""
-    force: int = 0
 
     def __str__(self) -> str:
-        return f"update the service to {self.image or self.option or 'new tasks'}"
+        return f"update the service to {self.image or self.option}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +223,7 @@ Step = (
     | AdmitMember
     | Appoint
     | DrainMember
+    | RestartMember
     | Resize
     | SetWish
     | Exclude

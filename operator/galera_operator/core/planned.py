@@ -67,8 +67,8 @@ class Wanted:
         replicas: the number to wish for, as the label; 0: nothing about it.
         image: the image to run; empty: nothing about it.
         option: a server option as ``--name=value``; empty: nothing about it.
-        force: the ForceUpdate counter under which every task is a new one; 0: nothing about it.
-        writer: the slot that is to be the writer; 0: nothing about it.
+        restart: whether a rolling restart was asked for.
+        writer: the slot that was asked for as the writer; 0: nothing about it.
         sql: a statement for the member in slot `on`; empty: none.
         said, fault: what the database answered to it, or why it was not done; both empty: not asked yet.
     """
@@ -76,7 +76,7 @@ class Wanted:
     replicas: int = 0
     image: str = ""
     option: str = ""
-    force: int = 0
+    restart: bool = False
     writer: int = 0
     sql: str = ""
     on: int = 0

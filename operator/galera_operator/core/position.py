@@ -57,8 +57,8 @@ class Position:
         Raises:
             PositionNotFound: the text has another shape.
         """
-        uuid, colon, seqno = text.strip().partition(":")
-        if not colon or not re.fullmatch(r"-?\d+", seqno):
+        uuid, _, seqno = text.strip().partition(":")
+        if not re.fullmatch(r"-?\d+", seqno):
             raise PositionNotFound(f"{text!r} is not a position; expected UUID:SEQNO")
         return cls(uuid.lower(), int(seqno))
 

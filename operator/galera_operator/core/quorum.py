@@ -5,9 +5,10 @@ from __future__ import annotations
 from galera_operator.core.accounting import wait_for_copies
 from galera_operator.core.agent_api import Stage
 from galera_operator.core.consent import choices, is_superseded, present_copy, recipients
-from galera_operator.core.model import Memory, Seat, Snapshot
+from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import LATER, SOON, Act, FormPrimary, Hold, Page, Plan, StopMember
 from galera_operator.core.position import ZERO_UUID, Position
+from galera_operator.core.remembered import Memory
 
 REUNION = 10.0
 """Seconds in which the members of one view find each other again by themselves, once the network lets them."""
@@ -22,10 +23,10 @@ def regain_primary(seen: Snapshot, memory: Memory) -> Plan:
     who is newest. A member that lives goes on as it is; where a stopped one holds more, the living ones stop first and an
     election follows.
     """
-    unfinished = _on_the_way(seen)
+    unfinished = _on_the_way(seen) or rejoin(seen)
     if unfinished:
         return unfinished
-    age = min(seat.agent.view_age for seat in seen.live if seat.agent)
+    age = min(seat.agent.view_age for seat in seen.live)
     living = ", ".join(seat.title for seat in seen.live)
     if age < REUNION:
         return Hold(f"{living} lives without a Primary component for {age:.0f} s; the others may come back by themselves", SOON)
@@ -34,7 +35,7 @@ def regain_primary(seen: Snapshot, memory: Memory) -> Plan:
     if waiting:
         return waiting
     for seat in seen.live:
-        if seat.wsrep and seat.wsrep.state_uuid == ZERO_UUID:
+        if seat.wsrep.state_uuid == ZERO_UUID:
             return Page(
                 "state-uuid-zeros",
                 f"{situation}, and {seat.title} has a state UUID of zeros: it was started without its position",
@@ -85,6 +86,23 @@ def _on_the_way(seen: Snapshot) -> Plan | None:
     return None
 
 
+def rejoin(seen: Snapshot) -> Plan | None:
+    """Restart a member that has left its group by itself, one at a time: nothing else brings it back, and it serves nobody.
+
+    A write-set that it could not apply is the usual reason. The group has voted on that: the copy is not the cluster's any more,
+    Galera gives it no position, and it comes back by a full transfer.
+    """
+    for seat in seen.live:
+        if seat.wsrep.connected or seat.agent.view_age < REUNION:
+            continue
+        why = f"{seat.title} has left its group by itself: it is {seat.wsrep.in_words}"
+        if seat.agent.leaving:
+            return Hold(f"{why}; it is stopping, to join anew", SOON)
+        step = StopMember(seat.slot, seat.task.address, seat.agent.incarnation)
+        return Act((step,), f"{why}; it restarts, to join anew")
+    return None
+
+
 def _page(seen: Snapshot, memory: Memory, why: str) -> Page:
     commands = choices(seen, memory)
     return Page("no-primary", why, f"Bring back what is missing, or decide: {commands or 'no copy here can be gone on from'}")
@@ -93,9 +111,7 @@ def _page(seen: Snapshot, memory: Memory, why: str) -> Page:
 def _stop_first(seen: Snapshot, newest: Seat, copy: Position) -> Plan:
     titles = ", ".join(seat.title for seat in seen.live)
     steps = tuple(
-        StopMember(seat.slot, seat.task.address, seat.agent.incarnation)
-        for seat in seen.live
-        if seat.agent and not seat.agent.leaving
+        StopMember(seat.slot, seat.task.address, seat.agent.incarnation) for seat in seen.live if not seat.agent.leaving
     )
     why = f"no Primary component is left, and {newest.title}, which is down, has the newest data, {copy}"
     if not steps:

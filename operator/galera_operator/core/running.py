@@ -10,8 +10,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from galera_operator.core.conditions import CONDITIONS
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.planned import Run, RunState, exclusion
+from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import OnFailure, Runbook, Stage
 from galera_operator.core.verbs import VERBS, Cannot, Deed, Done, Moment, Under
 
@@ -48,7 +49,7 @@ def abort(memory: Memory, by: str) -> Memory:
     if run and not run.state.is_over:
         run = replace(run, state=RunState.ABORTED, note=f"aborted by {by} in stage {run.stage + 1}: {run.note}")
     run = replace(run, pages=False) if run else None
-    return replace(memory, planned=replace(planned, run=run, requests=(), wanted=None, away=()))
+    return replace(_taken_back(memory), planned=replace(planned, run=run, requests=(), wanted=None, away=()))
 
 
 def answer(memory: Memory, word: str, more: Mapping[str, str]) -> Memory:
@@ -176,4 +177,18 @@ def _next(memory: Memory, run: Run, now: float, note: str) -> Memory:
 def _over(memory: Memory, run: Run, note: str, *, pages: bool = False) -> Memory:
     """End the run: nothing of it is wanted any more, and nodes that it kept empty may be used again."""
     ended = replace(run, state=RunState.DONE if run.state is RunState.DONE else RunState.FAILED, note=note, pages=pages)
-    return replace(memory, planned=replace(memory.planned, run=ended, wanted=None, away=()))
+    return replace(_taken_back(memory), planned=replace(memory.planned, run=ended, wanted=None, away=()))
+
+
+def _taken_back(memory: Memory) -> Memory:
+    """The memory without the restart and the move of the writer that the run on its way asked for."""
+    run, wanted = memory.planned.run, memory.planned.wanted
+    if run is None or wanted is None:
+        return memory
+    ours_is_the_restart = wanted.restart and memory.restart is not None and memory.restart.by == run.by
+    ours_is_the_move = wanted.writer and memory.move is not None and memory.move.by == run.by
+    return replace(
+        memory,
+        restart=None if ours_is_the_restart else memory.restart,
+        move=None if ours_is_the_move else memory.move,
+    )

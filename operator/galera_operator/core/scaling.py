@@ -70,9 +70,9 @@ def obstacle(snapshot: Snapshot, *, placed_only: bool = False) -> str | None:
             return f"{seat.title} {reason}"
     size = len(members)
     for seat in snapshot.live:
-        if seat.wsrep and seat.wsrep.cluster_size != size:
+        if seat.wsrep.cluster_size != size:
             return f"{seat.title} sees {seat.wsrep.cluster_size} members, Swarm has {size} tasks"
-    views = {seat.wsrep.conf_id: seat for seat in snapshot.live if seat.wsrep}
+    views = {seat.wsrep.conf_id: seat for seat in snapshot.live}
     if len(views) > 1:
         return " and ".join(f"{seat.title} is in view {number}" for number, seat in sorted(views.items()))
     return None

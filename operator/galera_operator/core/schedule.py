@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from galera_operator.core.model import Memory
 from galera_operator.core.planned import Fired, Run, RunState
+from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import Runbook
 from galera_operator.core.running import NotRequested, request
 from galera_operator.core.timetable import Scheduled

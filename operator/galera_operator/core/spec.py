@@ -26,6 +26,10 @@ class Wish:
     """Two joiners at once stalled the writers for 3.5 to 4.7 s and took old members out of Synced."""
     allow_donor: bool = False
     """Whether a donor may serve reads."""
+    causal_reads: bool = False
+    """Whether a read waits until its member has applied every commit that was acknowledged before it (wsrep_sync_wait)."""
+    any_writer: bool = False
+    """Every member takes writes. With one writer, rows that many update at once cost 0.05 % of transactions, else 20 %."""
     pause: bool = False
     """Look and tell, never act."""
     schedules: tuple[Scheduled, ...] = ()

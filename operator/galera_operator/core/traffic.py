@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Collection
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Memory, Seat, Snapshot
+from galera_operator.core.model import LiveSeat, Seat, Snapshot, is_live
 from galera_operator.core.position import ZERO_UUID
+from galera_operator.core.remembered import Memory
 
 _SERVES = {Stage.RUNNING}
 _HOLDS_DATA = {2, 3, 4}
@@ -20,9 +21,9 @@ def admission_obstacle(seat: Seat, snapshot: Snapshot, memory: Memory) -> str | 
     Confirmed means more than Synced: Primary, of the recorded history, in the same view as every other member of it, and
     nothing received that is not yet applied.
     """
-    if not isinstance(seat.member, Live):
+    if not is_live(seat):
         return "its database does not answer"
-    wsrep = seat.member.wsrep
+    wsrep = seat.wsrep
     if not wsrep.is_synced:
         return f"it is {wsrep.in_words}; it has to be Synced in a Primary component"
     if wsrep.state_uuid == ZERO_UUID:
@@ -32,7 +33,7 @@ def admission_obstacle(seat: Seat, snapshot: Snapshot, memory: Memory) -> str | 
     if wsrep.queue:
         return f"{wsrep.queue} received write-sets are not yet applied"
     for other in snapshot.primaries:
-        if other.wsrep and other.wsrep.conf_id != wsrep.conf_id:
+        if other.wsrep.conf_id != wsrep.conf_id:
             return f"its view is number {wsrep.conf_id}, that of {other.title} is {other.wsrep.conf_id}"
     return None
 
@@ -42,15 +43,14 @@ def may_write(seat: Seat) -> bool:
 
     A donor is accepted: with one member, the donor of the second is the only one there is.
     """
-    wsrep = seat.wsrep
-    if wsrep is None or seat.agent is None or not seat.is_admitted:
+    if not is_live(seat) or not seat.is_admitted or seat.agent.leaving or seat.agent.stage not in _SERVES:
         return False
-    return wsrep.is_primary and wsrep.ready and wsrep.local_state in _HOLDS_DATA and seat.agent.stage in _SERVES
+    return seat.wsrep.is_primary and seat.wsrep.ready and seat.wsrep.local_state in _HOLDS_DATA
 
 
 def believed_writer(snapshot: Snapshot) -> Seat | None:
     """The seat that most agents take for the writer; None when they name nobody who is here."""
-    votes = Counter(seat.agent.writer for seat in snapshot.seats if seat.agent and seat.agent.writer)
+    votes = Counter(seat.agent.writer for seat in snapshot.seats if seat.agent)
     for name, _ in sorted(votes.items(), key=lambda vote: (-vote[1], vote[0])):
         seat = snapshot.named(name)
         if seat:
@@ -58,17 +58,20 @@ def believed_writer(snapshot: Snapshot) -> Seat | None:
     return None
 
 
-def choose_writer(snapshot: Snapshot, avoid: Collection[int] = ()) -> Seat | None:
+def choose_writer(snapshot: Snapshot, avoid: Collection[int] = ()) -> LiveSeat | None:
     """The member that should be the writer: the present one for as long as it can, else the lowest idle slot.
 
     Args:
-        avoid: slots that are about to leave.
+        avoid: slots that are about to leave. Still better than a donor: nobody leaves before that one is Synced again.
 
     Returns:
         None when nobody can.
     """
-    able = [seat for seat in snapshot.seats if may_write(seat) and seat.slot not in avoid]
+    able = [seat for seat in snapshot.live if may_write(seat)]
     present = believed_writer(snapshot)
-    if present in able:
-        return present
-    return min(able, key=lambda seat: (not (seat.wsrep and seat.wsrep.is_synced), seat.slot), default=None)
+    goes_on = next((seat for seat in able if seat is present and seat.slot not in avoid), None)
+
+    def rank(seat: LiveSeat) -> tuple[bool, bool, bool, int]:
+        return not seat.wsrep.is_synced, seat.slot in avoid, seat is not present, seat.slot
+
+    return goes_on or min(able, key=rank, default=None)

@@ -12,7 +12,12 @@ STUCK_AFTER = 120.0
 
 def is_stuck(seat: Seat) -> bool:
     """True when this member is in a state transfer that does not move any more."""
-    return seat.agent is not None and seat.agent.transfer is not None and seat.agent.transfer.idle > STUCK_AFTER
+    return _standing_still(seat) is not None
+
+
+def _standing_still(seat: Seat) -> Transfer | None:
+    transfer = seat.agent.transfer if seat.agent else None
+    return transfer if transfer and transfer.idle > STUCK_AFTER else None
 
 
 def seconds_left(transfer: Transfer) -> float | None:
@@ -41,8 +46,8 @@ def in_words(transfer: Transfer) -> str:
 def stuck_transfer(seen: Snapshot) -> Page | None:
     """Page when a state transfer stands still. It is never ended by the operator: that would cost all that has moved."""
     for seat in seen.seats:
-        if seat.agent and seat.agent.transfer and is_stuck(seat):
-            transfer = seat.agent.transfer
+        transfer = _standing_still(seat)
+        if transfer:
             return Page(
                 "transfer-stuck",
                 f"{seat.title} is in a state transfer as {transfer.role} that does not move: {in_words(transfer)}",

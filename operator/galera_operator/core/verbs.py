@@ -13,10 +13,13 @@ from datetime import UTC, datetime
 
 from galera_operator.core.consent import NO_DATA, objection, present_copy, replace_objection
 from galera_operator.core.consent import history_of as history_of_seat
-from galera_operator.core.model import Consent, Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.planned import Run, Wanted, exclusion
+from galera_operator.core.remembered import Consent, Memory, Restart, WriterMove
+from galera_operator.core.restart import lives_now, restart_objection, restarted
 from galera_operator.core.spec import MAX_REPLICAS, MIN_REPLICAS, BadWish
 from galera_operator.core.traffic import believed_writer
+from galera_operator.core.writer import move_objection
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +115,7 @@ def _bootstrap(moment: Moment) -> Deed:
     seat = seen.seat(slot)
     copy = present_copy(seat) if seat else None
     assert copy is not None, "objection() has checked it"
-    at = datetime.fromtimestamp(moment.now, UTC).isoformat(timespec="seconds")
-    consent = Consent(slot, copy, accepted, moment.run.id, moment.run.by, at)
+    consent = Consent(slot, copy, accepted, moment.run.id, moment.run.by, _at(moment))
     return Done(replace(memory, consent=consent), f"{consent.by} decided to go on from slot {slot}")
 
 
@@ -165,22 +167,36 @@ def _set_option(moment: Moment) -> Deed:
 
 
 def _restart(moment: Moment) -> Deed:
-    """Swarm's counter tells whether it was done: what is wanted was stored before it was written."""
-    service, wanted = moment.seen.service, moment.memory.planned.wanted
-    if wanted and service.force >= wanted.force:
-        return Done(moment.planned(wanted=None))
-    again = Wanted(force=service.force + 1)
-    return _rollout_fault(moment) or Under(moment.planned(wanted=again), "has every member restarted")
+    """One that a person asked for, and that is under way, is taken for this one."""
+    seen, memory, wanted = moment.seen, moment.memory, moment.memory.planned.wanted
+    if memory.restart:
+        done, of = restarted(memory.restart, seen)
+        return Under(moment.planned(wanted=Wanted(restart=True)), f"{done} of {of} members are restarted")
+    if wanted and wanted.restart:
+        return Done(moment.planned(wanted=None), "every member was restarted")
+    why_not = restart_objection(seen, memory, alone=False)
+    if why_not:
+        return Cannot(why_not)
+    asked = replace(moment.planned(wanted=Wanted(restart=True)), restart=Restart(lives_now(seen), moment.run.by, _at(moment)))
+    return Under(asked, "every member is to be restarted")
 
 
 def _move_writer(moment: Moment) -> Deed:
-    slot, seen = int(moment.told["slot"]), moment.seen
-    seat = seen.seat(slot)
-    if seat is None:
-        return Cannot(f"there is no slot {slot}; there are {', '.join(str(one.slot) for one in seen.seats) or 'none'}")
-    if believed_writer(seen) is seat:
-        return Done(moment.planned(wanted=None))
-    return Under(moment.planned(wanted=Wanted(writer=slot)), f"{seat.title} is to be the writer")
+    slot, seen, memory = int(moment.told["slot"]), moment.seen, moment.memory
+    present = believed_writer(seen)
+    if memory.move is None and present is not None and present.slot == slot:
+        return Done(moment.planned(wanted=None), f"{present.title} is the writer")
+    if memory.move and memory.move.slot == slot:
+        return Under(memory, f"slot {slot} is to be the writer")
+    why_not = move_objection(seen, memory, slot)
+    if why_not:
+        return Cannot(why_not)
+    move = WriterMove(slot, present.agent.incarnation if present and present.agent else "", moment.run.by, _at(moment))
+    return Under(replace(moment.planned(wanted=Wanted(writer=slot)), move=move), f"slot {slot} is to be the writer")
+
+
+def _at(moment: Moment) -> str:
+    return datetime.fromtimestamp(moment.now, UTC).isoformat(timespec="seconds")
 
 
 def _sql(moment: Moment) -> Deed:
@@ -221,7 +237,7 @@ VERBS: Mapping[str, Verb] = {
         Verb("replace", "record that a person gives up the copy in this slot", _replace, ("slot",)),
         Verb("update-image", "set the service's image; Swarm rolls it out one member at a time", _update_image, ("image",)),
         Verb("set-option", "set a server option in the service's command", _set_option, ("option", "value")),
-        Verb("restart", "have Swarm make every task anew, one member at a time", _restart),
+        Verb("restart", "restart every member, one at a time, the writer last", _restart),
         Verb("move-writer", "make the member in this slot the writer", _move_writer, ("slot",)),
         Verb("sql", "run a statement on one member, the writer or a slot", _sql, ("member", "statement", "expect")),
         Verb("wait", "let so many seconds pass", _wait, ("seconds",)),

@@ -6,8 +6,8 @@ plan is a bug, is not carried out, and pages.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Consent, Fork, Live, Memory, Seat, Snapshot, Stopped, Unseen
+from galera_operator.core.agent_api import ANY_WRITER, Stage
+from galera_operator.core.model import Live, Seat, Snapshot, Stopped, Unseen
 from galera_operator.core.plan import (
     Act,
     AdmitMember,
@@ -20,6 +20,7 @@ from galera_operator.core.plan import (
     Plan,
     Recipient,
     Resize,
+    RestartMember,
     RunSql,
     SetWish,
     Step,
@@ -27,6 +28,9 @@ from galera_operator.core.plan import (
     UpdateService,
 )
 from galera_operator.core.position import ZERO_UUID, Position
+from galera_operator.core.remembered import Consent, Fork, Memory
+from galera_operator.core.veto_leaving import is_lone_restart, leaving, resize, restart, serving
+from galera_operator.core.veto_planned import exclude, run_sql, set_wish, update_service
 
 
 def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, ...]:
@@ -36,7 +40,7 @@ def broken_invariants(plan: Plan, seen: Snapshot, memory: Memory) -> tuple[str, 
     broken = [reason for step in plan.steps for reason in _of_step(step, seen, memory)]
     if sum(isinstance(step, Bootstrap | FormPrimary) for step in plan.steps) > 1:
         broken.append("more than one bootstrap grant in one plan")
-    if sum(isinstance(step, DrainMember | Resize | Exclude | UpdateService) for step in plan.steps) > 1:
+    if sum(isinstance(step, DrainMember | RestartMember | Resize | Exclude | UpdateService) for step in plan.steps) > 1:
         broken.append("more than one member would leave in one plan")
     return tuple(broken)
 
@@ -54,21 +58,21 @@ def _of_step(step: Step, seen: Snapshot, memory: Memory) -> list[str]:
         case AdmitMember():
             return _traffic(step.slot, {4}, seen, memory)
         case Appoint():
-            return _traffic(step.slot, {2, 3, 4}, seen, memory) + _never_admitted(step.slot, seen)
+            return _appoint(step, seen, memory)
         case DrainMember():
-            return _leaving(step.slot, seen)
+            return [] if is_lone_restart(step.slot, seen, memory) else leaving(step.slot, seen)
+        case RestartMember():
+            return restart(step, seen, memory)
         case Resize():
-            return _resize(step, seen)
+            return resize(step, seen)
         case SetWish():
-            return _set_wish(step, seen, memory)
+            return set_wish(step, seen, memory)
         case Exclude():
-            return _exclude(step, seen, memory)
+            return exclude(step, seen, memory)
         case UpdateService():
-            return _update_service(step, seen, memory)
+            return update_service(step, seen, memory)
         case RunSql():
-            wanted = memory.planned.wanted
-            asked_for = memory.planned.active and wanted and (wanted.sql, wanted.on) == (step.statement, step.slot)
-            return [] if asked_for else [f"a statement on slot {step.slot} that no run asks for"]
+            return run_sql(step, memory)
 
 
 def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
@@ -76,7 +80,7 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
     consent = memory.consent
     if step.history:
         start = step.position
-        if consent is None or (consent.slot, consent.history) != (step.slot, step.history):
+        if consent is None or consent.history != step.history or not _is_decided_seed(step.slot, consent.slot, seen, memory):
             broken.append("a bootstrap under a new state UUID that no person decided on")
         elif start is None or start.uuid not in {consent.position.uuid, consent.history} or start.seqno < consent.position.seqno:
             broken.append(f"a bootstrap from {start}, but a person decided on {consent.position}")
@@ -104,13 +108,29 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
     return broken + _not_fenced(step.slot, step.fence, seen)
 
 
-def _is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
-    """True for a task that never had a node, and so no disk, in a slot that nothing is recorded of.
+def _is_decided_seed(slot: int, decided: int, seen: Snapshot, memory: Memory) -> bool:
+    """True for the slot that was decided on, or for the one on its volume's node while the decided one has no node itself."""
+    if slot == decided:
+        return True
+    named, seed, recorded = seen.seat(decided), seen.seat(slot), memory.ledger.get(decided)
+    if named is None or seed is None or recorded is None:
+        return False
+    return not named.task.node_id and seed.task.node_id == recorded.node_id
 
-    Where nothing is recorded at all, and yet a copy is there, an earlier task of the slot may have held another.
+
+def _is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:
+    """True for a task that never had a node, and so no disk, in a slot whose data is told of by the node that it was on.
+
+    Where nothing is recorded of the slot, there must be nothing to tell: either the cluster is known and this slot was never
+    in it, or nobody holds anything.
     """
-    nothing_known = not memory.uuid and any(_held(one) for one in seen.seats)
-    return not nothing_known and not seat.task.node_id and seat.slot not in memory.ledger
+    if seat.task.node_id:
+        return False
+    if seat.slot in memory.ledger:
+        node, seqno = memory.ledger[seat.slot].node_id, memory.ledger[seat.slot].seqno
+        held = [_held(one) for one in seen.seats if one.task.node_id == node]
+        return any(copy is not None and copy.uuid == memory.uuid and copy.seqno >= seqno for copy in held)
+    return bool(memory.uuid) or not any(_held(one) for one in seen.seats)
 
 
 def _form_primary(step: FormPrimary, seen: Snapshot, memory: Memory) -> list[str]:
@@ -198,6 +218,8 @@ def _stop(step: StopMember, seen: Snapshot, memory: Memory) -> list[str]:
     wsrep = seat.member.wsrep
     if not any(isinstance(one.member, Live) and one.member.wsrep.is_primary for one in seen.seats):
         return []
+    if not wsrep.connected and not wsrep.is_primary:
+        return []
     if memory.uuid and wsrep.state_uuid != memory.uuid and memory.given_up.get(step.slot) == wsrep.state_uuid:
         return []
     return [f"a stop of slot {step.slot}, which is {wsrep.local_state_comment} in a {wsrep.cluster_status} component"]
@@ -230,86 +252,22 @@ def _traffic(slot: int, states: set[int], seen: Snapshot, memory: Memory) -> lis
     return []
 
 
+def _appoint(step: Appoint, seen: Snapshot, memory: Memory) -> list[str]:
+    if step.writer == ANY_WRITER:
+        return [] if seen.settings.any_writer else ["every member a writer, which no label asks for"]
+    broken = _traffic(step.slot, {2, 3, 4}, seen, memory) + _never_admitted(step.slot, seen)
+    seat = seen.seat(step.slot)
+    if seat is None or not isinstance(seat.member, Live):
+        return broken
+    if seat.member.agent.leaving or seat.member.agent.stage is not Stage.RUNNING:
+        broken.append(f"slot {step.slot} the writer, which is {seat.member.agent.stage}")
+    has_the_role = any(one.agent and one.agent.writer == step.writer for one in seen.seats)
+    if seat.member.wsrep.local_state != 4 and not has_the_role:
+        state = seat.member.wsrep.local_state_comment
+        broken += [f"slot {step.slot} the writer, which is {state}, although slot {one} is Synced" for one in serving(seen)]
+    return broken
+
+
 def _never_admitted(slot: int, seen: Snapshot) -> list[str]:
     seat = seen.seat(slot)
     return [] if seat and seat.is_admitted else [f"slot {slot} the writer, which nobody has let in"]
-
-
-def _leaving(slot: int, seen: Snapshot) -> list[str]:
-    staying = [
-        seat
-        for seat in seen.seats
-        if seat.slot != slot
-        and isinstance(seat.member, Live)
-        and seat.member.wsrep.local_state == 4
-        and seat.member.wsrep.is_primary
-        and seat.member.agent.stage is Stage.RUNNING
-        and seat.is_admitted
-    ]
-    broken = [] if staying else [f"slot {slot} is the last Synced member that serves"]
-    others = [seat for seat in seen.seats if seat.slot != slot and (seat.task.node_id or not isinstance(seat.member, Unseen))]
-    if len(staying) < len(others):
-        broken.append(f"slot {slot} would leave while another member is not Synced and serving")
-    broken += [
-        f"slot {slot} would leave while slot {seat.slot} has a state transfer in flight"
-        for seat in seen.seats
-        if seat.agent and seat.agent.transfer
-    ]
-    return broken
-
-
-def _resize(step: Resize, seen: Snapshot) -> list[str]:
-    broken = []
-    if step.version != seen.service.version or step.before != seen.service.replicas:
-        broken.append("a size from another look than this one")
-    if step.after < 1:
-        broken.append(f"{step.after} members: the last one would go")
-    if step.before - step.after > 1:
-        broken.append("more than one member would leave at once")
-    if step.after < step.before:
-        broken += _leaving(step.victim[0], seen) if step.victim else ["a scale-down without a predicted victim"]
-    if any(seat.agent and seat.agent.transfer for seat in seen.seats):
-        broken.append("a change of size while a state transfer is in flight")
-    if seen.service.update_state in {"updating", "paused", "rollback_started", "rollback_paused"}:
-        broken.append("a change of size while a service update is in flight")
-    return broken
-
-
-def _set_wish(step: SetWish, seen: Snapshot, memory: Memory) -> list[str]:
-    wanted = memory.planned.wanted
-    asked_for = memory.planned.active is not None and wanted is not None and wanted.replicas == step.replicas
-    broken = [] if asked_for else [f"the wish set to {step.replicas}, which no run asks for"]
-    if not 1 <= step.replicas <= 9:
-        broken.append(f"the wish set to {step.replicas}")
-    return broken + _written_over(step.version, seen)
-
-
-def _exclude(step: Exclude, seen: Snapshot, memory: Memory) -> list[str]:
-    if step.back:
-        ours = step.node in memory.planned.excluded
-        return [] if ours else [f"a constraint on {step.node} taken back that the operator did not write"]
-    broken = _written_over(step.version, seen)
-    if memory.planned.active is None or step.node not in memory.planned.away:
-        broken.append(f"{step.node} kept out, which no run asks for")
-    there = [seat for seat in seen.seats if seat.task.node == step.node]
-    if len(there) > 1:
-        broken.append(f"{len(there)} members on {step.node} would leave at once")
-    return broken + [reason for seat in there for reason in _leaving(seat.slot, seen)]
-
-
-def _update_service(step: UpdateService, seen: Snapshot, memory: Memory) -> list[str]:
-    """Every member leaves in turn: any of them may be the first."""
-    wanted = memory.planned.wanted if memory.planned.active else None
-    broken = _written_over(step.version, seen)
-    if wanted is None or (wanted.image, wanted.option, wanted.force) != (step.image, step.option, step.force):
-        broken.append("an update of the service that no run asks for")
-    if not seen.service.one_at_a_time:
-        broken.append("an update that would stop several members at once, or start one beside another on its volume")
-    return broken + [reason for seat in seen.seats for reason in _leaving(seat.slot, seen)]
-
-
-def _written_over(version: int, seen: Snapshot) -> list[str]:
-    broken = [] if version == seen.service.version else ["a write to another version of the service than was looked at"]
-    if seen.service.update_state in {"updating", "paused", "rollback_started", "rollback_paused"}:
-        broken.append("a write to the service while an update of it is in flight")
-    return broken

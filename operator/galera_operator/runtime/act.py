@@ -17,6 +17,7 @@ from galera_operator.core.plan import (
     Invite,
     Recipient,
     Resize,
+    RestartMember,
     RunSql,
     SetWish,
     Step,
@@ -63,11 +64,14 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
             members.send(step.address, token, AgentFormPrimary(epoch, step.incarnation, step.position))
         case StopMember():
             members.send(step.address, token, Stop(epoch, step.incarnation))
+        case RestartMember():
+            members.send(step.address, token, Stop(epoch, step.incarnation, step.only_drained))
         case Invite():
             grant = Grant(epoch, step.incarnation, step.address, step.position, step.peers, replaces=step.replaces)
             members.send(step.address, token, grant)
         case AdmitMember():
-            members.send(step.address, token, Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor))
+            admit = Admit(epoch, step.incarnation, step.drain_seconds, step.allow_donor, step.causal_reads)
+            members.send(step.address, token, admit)
         case Appoint():
             _appoint(step, members, token, epoch)
         case DrainMember():
@@ -79,7 +83,7 @@ def _do(step: Step, engine: Engine, members: Members, token: str, epoch: int) ->
         case Exclude():
             engine.constrain(step.service_id, step.version, exclusion(step.node), back=step.back)
         case UpdateService():
-            engine.update_tasks(step.service_id, step.version, step.image, step.option, step.force)
+            engine.update_tasks(step.service_id, step.version, step.image, step.option)
         case RunSql():
             return members.run_sql(step.address, token, step.statement)
     return ""

@@ -12,8 +12,9 @@ from typing import Any
 from loguru import logger
 
 from galera_operator.core.condition import condition_of
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.plan import Plan
+from galera_operator.core.remembered import Memory
 from galera_operator.runtime.act import Outcome
 
 MAX_BYTES = 32 * 1024 * 1024

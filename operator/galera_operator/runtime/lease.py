@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from galera_operator.core.memory import differs_in_kind
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.ports import Conflict, Record, Store
 
 
@@ -83,6 +83,18 @@ class Lease:
         """
         assert self._record is not None, "hold() comes first"
         self._write(replace(self._record, epoch=self._record.epoch + 1, memory=memory), now)
+
+    def outbid(self, obeyed: int, now: float) -> None:
+        """Go beyond an epoch that members have obeyed: they would refuse every command of an older one.
+
+        Somebody removed the record, or another operator has the lease by now, which this write finds out.
+
+        Raises:
+            LeaseElsewhere: somebody else wrote; nothing may be done.
+        """
+        assert self._record is not None, "hold() comes first"
+        if obeyed > self._record.epoch:
+            self._write(replace(self._record, epoch=obeyed + 1), now)
 
     def release(self) -> None:
         """Give the lease back, so that the next operator need not wait for the silence. A conflict means it is gone anyway."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
+from typing import Any, TypeVar
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Live, Member, Seat, Silence, Snapshot, Stopped, Task, Unseen
+from galera_operator.core.model import Live, Member, NamesUnknown, Seat, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.swarm_tasks import sort_out
-from galera_operator.ports import Cluster, LoginRefused, Members, Refused, Unreachable
+from galera_operator.ports import Cluster, LoginRefused, Members, Nameless, Names, Refused, Unreachable
 
 DEADLINE = 4.0
 """Seconds for all members of a cluster together; who has not answered by then is Unseen."""
@@ -15,7 +17,12 @@ DEADLINE = 4.0
 _ON_THE_WAY = {Stage.STARTING, Stage.WAITING, Stage.JOINING, Stage.BOOTSTRAPPING, Stage.STOPPING}
 
 
-def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = DEADLINE) -> Snapshot:
+_NAMELESS = Nameless()
+_Answer = TypeVar("_Answer")
+_Unknown = TypeVar("_Unknown")
+
+
+def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = DEADLINE, names: Names = _NAMELESS) -> Snapshot:
     """Ask all members of the cluster.
 
     Args:
@@ -24,21 +31,23 @@ def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = D
     """
     kept, leaving, lost = sort_out(cluster.tasks)
     asked = {task: pool.submit(_member, task, cluster.token, members) for task in kept}
-    wait(asked.values(), timeout=deadline)
+    listed = pool.submit(names.tasks, cluster.service.name)
+    questions: list[Future[Any]] = [*asked.values(), listed]
+    wait(questions, timeout=deadline)
     seats = []
     for task, answer in asked.items():
-        seats.append(Seat(task, _outcome(answer, deadline)))
+        seats.append(Seat(task, _outcome(answer, deadline, Unseen)))
     seats.sort(key=lambda seat: seat.slot)
-    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost)
+    return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost, _outcome(listed, deadline, NamesUnknown))
 
 
-def _outcome(answer: Future[Member], deadline: float) -> Member:
+def _outcome(answer: Future[_Answer], deadline: float, unknown: Callable[[str], _Unknown]) -> _Answer | _Unknown:
     if not answer.done():
         answer.cancel()
-        return Unseen(f"no answer within {deadline:.0f} s")
+        return unknown(f"no answer within {deadline:.0f} s")
     error = answer.exception()
     if error is not None:
-        return Unseen(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
+        return unknown(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
     return answer.result()
 
 

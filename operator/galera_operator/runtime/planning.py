@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 
 from loguru import logger
 
-from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.planned import Run
+from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import Runbook
 from galera_operator.core.running import advance
 from galera_operator.core.schedule import fire, keep_baselines

@@ -15,7 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.cron import CronTrigger
 
 from galera_operator.core.cron import Cron
-from galera_operator.core.model import Memory
+from galera_operator.core.remembered import Memory
 from galera_operator.core.schedule import Due
 from galera_operator.core.timetable import Scheduled, Window, closed
 from galera_operator.runtime.inbox import Inbox

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from loguru import logger
 
+from galera_operator.core.binding import with_unlisted
 from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.decide import decide
+from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import intend, remember
 from galera_operator.core.plan import Act, Hold, Page, Plan, asks_database, forms_primary
 from galera_operator.core.runbook import answering
 from galera_operator.core.running import heard
+from galera_operator.core.terms import grace_too_short
 from galera_operator.core.veto import broken_invariants
-from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
+from galera_operator.ports import Cluster, Conflict, Damaged, Engine, Members, Nameless, Names, Refused, Unreachable
 from galera_operator.runtime.act import Outcome, carry_out
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
@@ -34,6 +37,7 @@ class World:
     pool: Executor
     clock: Callable[[], float] = time.monotonic
     planning: Planning = field(default_factory=Planning)
+    names: Names = field(default_factory=Nameless)
 
 
 class ClusterTick:
@@ -43,8 +47,9 @@ class ClusterTick:
         self._name = name
         self._lease = lease
         self._world = world
-        self._said = ""
+        self._said = self._warned = ""
         self._condition: Condition | None = None
+        self._missing: Mapping[str, float] = {}
 
     def turn(self, cluster: Cluster) -> Plan:
         """Take one turn and return its plan. Never raises for what the world does; that becomes a `Hold` that says so."""
@@ -52,6 +57,8 @@ class ClusterTick:
             return self._turn(cluster)
         except LeaseElsewhere as error:
             return self._say(Hold(str(error)))
+        except Damaged as error:
+            return self._say(record_damaged(self._name, str(error)))
         except (Conflict, Refused, Unreachable) as error:
             return self._say(Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum."))
 
@@ -65,9 +72,12 @@ class ClusterTick:
     def _turn(self, cluster: Cluster) -> Plan:
         world = self._world
         memory = self._lease.hold(world.clock())
-        seen = look(cluster, world.members, world.pool)
+        seen = look(cluster, world.members, world.pool, names=world.names)
+        seen, self._missing = with_unlisted(seen, self._missing, world.clock())
+        self._lease.outbid(seen.obeyed, world.clock())
         memory = world.planning.turn(seen, remember(memory, seen))
         self._name_condition(condition_of(seen, memory))
+        self._warn(grace_too_short(seen) or "")
         plan = decide(seen, memory)
         broken = broken_invariants(plan, seen, memory)
         if broken:
@@ -96,6 +106,12 @@ class ClusterTick:
             was = f" (was {self._condition})" if self._condition else ""
             logger.info("{}: the cluster is in the condition: {}{}", self._name, condition, was)
             self._condition = condition
+
+    def _warn(self, warning: str) -> None:
+        """Once for as long as it is the same."""
+        if warning and warning != self._warned:
+            logger.warning("{}: {}", self._name, warning)
+        self._warned = warning
 
     def _say(self, plan: Plan) -> Plan:
         """One line per decision that differs from the last one."""

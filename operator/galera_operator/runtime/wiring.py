@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from loguru import logger
 
 from galera_operator.adapters.members import RealMembers
+from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
@@ -47,7 +48,7 @@ def run_operator(settings: Settings) -> None:
         ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="ask") as pool,
         ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="turn") as workers,
     ):
-        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool, planning=Planning(books))
+        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool, names=DockerNames(), planning=Planning(books))
         store = SwarmStore(api)
 
         def make(name: str) -> ClusterTick:

@@ -22,6 +22,12 @@ ALPHABET: Mapping[str, str] = {
     "scale": "scale the service to {count} by hand",
     "deploy": "deploy the stack again, its file says {count} replicas",
     "rollout": "update the image of the service",
+    "restart": "a person asks for a rolling restart",
+    "restart-anyway": "a person asks for a rolling restart, also of an only member",
+    "cancel-restart": "a person gives the rolling restart up",
+    "move-writer": "a person asks for slot {slot} as the writer",
+    "any-writer": "let every member take writes",
+    "one-writer": "let one member take the writes",
     # members
     "kill": "kill the container of slot {slot}",
     "kill-database": "kill mariadbd of slot {slot}",
@@ -38,6 +44,7 @@ ALPHABET: Mapping[str, str] = {
     "quick": "slot {slot} applies again",
     "desync": "a backup desynchronises slot {slot}",
     "resync": "the backup of slot {slot} ends",
+    "unbind": "Swarm loses the binding of slot {slot}",
     "jump-member": "the clock of slot {slot} jumps {seconds} s ahead",
     # disks and transfers
     "empty": "empty the disk of node {node}",

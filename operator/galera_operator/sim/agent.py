@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from galera_operator.agent.member import DOUBT_SECONDS, PEER_LAG, SETTLE_SECONDS
 from galera_operator.agent.peers import Component, Heard, find_component
 from galera_operator.agent.routing import NO_ROLE, STALE_SECONDS, Answer, Role, Seen, choose_writer, readiness, writability
-from galera_operator.core.agent_api import Admission, AgentStatus, Command, Stage, Transfer, Wsrep
+from galera_operator.core.agent_api import API_LEVEL, Admission, AgentStatus, Command, Stage, Transfer, Wsrep
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
 from galera_operator.sim.component import Server
 from galera_operator.sim.disk import Found, Volume, read
 
@@ -82,8 +83,7 @@ class Container:
     start: Start | None = None
     replaces: Position | None = None
     admission: Admission = Admission.NONE
-    drain_seconds: float = DRAIN_TIMEOUT
-    allow_donor: bool = False
+    terms: Terms = Terms(DRAIN_TIMEOUT, allow_donor=False, causal_reads=False)  # noqa: RUF009 - frozen
     epoch: int = 0
     role: Role = NO_ROLE
     appointed_at: float = NEVER
@@ -257,7 +257,7 @@ class Container:
             return
         if self.wish_stop and (drain is None or not drain.for_exit):
             notice = PROXY_NOTICE if drain is None and self.is_admitted else 0.0
-            drain = self._begin(now, self.drain_seconds, notice, for_exit=True)
+            drain = self._begin(now, self.terms.drain_seconds, notice, for_exit=True)
         elif seconds is not None and drain is None:
             drain = self._begin(now, seconds, PROXY_NOTICE if self.is_admitted else 0.0, for_exit=False)
         if drain is None or drain.finished:
@@ -346,6 +346,8 @@ class Container:
             1 if sessions else 0, 0, self.epoch, "", self.role.term,
             now - self.server.view_at if self.server else 0.0,
             bool(self.wish_stop), 400_000_000 if self.found.directory is Directory.USABLE else 0,
+            terms=self.terms,
+            api_level=API_LEVEL,
         )  # fmt: skip
 
     def transfer(self, now: float) -> Transfer | None:
@@ -399,12 +401,12 @@ class Container:
             assert self.basis is not None
             own, others, _ = self.basis
             age = now - self.wsrep_at if server.frozen or self.stale else 0.0
-            told = (own, others, age > STALE_SECONDS, self.allow_donor, self.role.writer)
+            told = (own, others, age > STALE_SECONDS, self.terms.allow_donor, self.role.writer)
             if cached is not None and told == self.told:
                 both = (cached[2], cached[3])
             else:
                 both = (
-                    readiness(own, age, others, allow_donor=self.allow_donor),
+                    readiness(own, age, others, allow_donor=self.terms.allow_donor),
                     writability(own, age, others, self.role.writer),
                 )
                 self.told = told

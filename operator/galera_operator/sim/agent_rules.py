@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from galera_operator.agent.peers import live_members
+from galera_operator.agent.peers import primary_at
 from galera_operator.core.agent_api import (
+    ANY_WRITER,
     Admission,
     Admit,
     AppointWriter,
@@ -16,6 +17,7 @@ from galera_operator.core.agent_api import (
     Stop,
 )
 from galera_operator.core.position import ZERO_UUID, Directory, Position
+from galera_operator.core.serving import Terms
 from galera_operator.ports import Refused
 from galera_operator.sim.agent import SERVER_STAGES, Container, Start
 
@@ -49,6 +51,8 @@ def obey(container: Container, command: Command, now: float) -> None:
                 container.wish_drain, container.wish_undrain = command.seconds, False
                 container.enter(Stage.DRAINING, now)
         case Stop():
+            if command.only_drained and container.stage not in {Stage.DRAINING, Stage.DRAINED}:
+                raise Refused(f"stage {container.stage}: only a drained member was to be stopped")
             container.wish_stop = container.wish_stop or "the operator's /stop"
         case _:
             raise Refused(f"{type(command).__name__} is not known to this version")
@@ -106,9 +110,8 @@ def _form_primary(container: Container, command: FormPrimary, now: float) -> Non
 
 
 def _nobody_is_primary(container: Container, now: float, doing: str) -> None:
-    live = live_members(container.peers(now))
-    if live:
-        where = ", ".join(one.address for one in live)
+    where = primary_at(container.peers(now))
+    if where:
         raise Refused(f"a Primary component is alive at {where}: {doing} would split the cluster")
 
 
@@ -120,7 +123,7 @@ def _admit(container: Container, admit: Admit, now: float) -> None:
         raise Refused(f"not Synced in a Primary component: {wsrep.in_words if wsrep else 'mariadbd does not answer'}")
     if wsrep.state_uuid == ZERO_UUID:
         raise Refused("the state UUID is zeros though mariadbd says Synced: its data may differ from the others'")
-    container.drain_seconds, container.allow_donor = admit.drain_seconds, admit.allow_donor
+    container.terms = Terms(admit.drain_seconds, admit.allow_donor, admit.causal_reads)
     if container.admission is not Admission.OPERATOR:
         container.admission, container.is_admitted = Admission.OPERATOR, True
         container.choose(now)
@@ -132,6 +135,6 @@ def _appoint(container: Container, command: AppointWriter, now: float) -> None:
     wsrep = container.wsrep(now)
     if not command.writer:
         raise Refused("the writer's name is empty; expected a wsrep node name")
-    if wsrep is not None and wsrep.members and command.writer not in wsrep.members:
+    if wsrep is not None and wsrep.members and command.writer not in {*wsrep.members, ANY_WRITER}:
         raise Refused(f"{command.writer} is not in this member's component: {', '.join(wsrep.members)}")
     container.appoint(command.writer, now)

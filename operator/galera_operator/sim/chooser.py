@@ -30,10 +30,12 @@ TASTES = (
         "lock-out",
         "turn",
     ),
-    *("kill", "kill", "kill-all", "stop", "stop-all", "freeze", "freeze-database", "slow", "backup", "member-clock"),
+    *("kill", "kill", "kill-all", "stop", "stop-all", "freeze", "freeze-database", "slow", "backup", "member-clock", "unbind"),
     *("empty", "corrupt", "loose", "big", "transfer", "transfer", "stuck", "node", "part", "part", "one-way"),
     *("die", "die", "freeze-operator", "freeze-operator", "two", "two", "lose", "hold", "operator-clock", "engine", "events"),
 )
+PLANNED = (("restart",), ("restart", "writer"), ("restart", "rollout"), ("writer", "any"))
+"""What people ask for in order, beside the faults of every fourth history; drawn apart, so that the others stay as they are."""
 BEGINNINGS = (
     (0, 1),
     (0, 3),
@@ -67,6 +69,9 @@ class Chooser:
         self.size, self.wish = self.random.choice(BEGINNINGS)
         self.nodes = max(self.size, self.wish, 1) + (self.random.randrange(3) == 0)
         self.tastes = self.random.sample(TASTES, self.random.choice((2, 3, 4, 6)))
+        apart = Random(f"planned {seed}")  # noqa: S311 - repeatable, not secret
+        if apart.randrange(4) == 0:
+            self.tastes += apart.choice(PLANNED)
         if tastes:
             self.tastes = list(tastes)
         self._loud = self.random.choice((0.5, 0.65, 0.8))
@@ -114,6 +119,12 @@ class Chooser:
                 return action("wish", random.randint(1, len(world.swarm.nodes))) if random.randrange(12) else action("unwish")
             case "parallel":
                 return action("parallel", random.choice((1, 2, 4)))
+            case "restart":
+                return action(random.choice(("restart", "restart", "restart", "restart-anyway", "cancel-restart")))
+            case "writer":
+                return action("move-writer", slot)
+            case "any":
+                return action(random.choice(("any-writer", "one-writer")))
             case "hand":
                 return action("scale", random.choice((0, 1, 1, 2, 3, 4, 5)))
             case "deploy":
@@ -128,6 +139,8 @@ class Chooser:
                 return action("freeze-database", slot)
             case "slow":
                 return action("slow", slot)
+            case "unbind":
+                return action("unbind", slot)
             case "backup":
                 return action("desync", slot)
             case "member-clock":

@@ -49,6 +49,7 @@ class Server:
     voters: frozenset[Server] = frozenset()
     voted: int = 0
     number: int = 0
+    frozen_at: float = float("-inf")
     thawed_at: float = float("-inf")
     view_at: float = 0.0
     moving: Moving | None = None

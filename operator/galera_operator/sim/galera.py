@@ -96,8 +96,6 @@ class Galera:
         self.transfers.forget(server)
         if component.ghost:
             return
-        for member in component.members:
-            member.voters = member.voters - {server}
         if not set(component.members) & set(together):
             self._new_view(component)
 
@@ -336,7 +334,10 @@ class Galera:
         return any(self.network.both_ways(left.node, right.node) for left in one.members for right in other.members)
 
     def _merge(self, one: Component, other: Component) -> None:
-        """Two non-Primary parts meet. With everybody of the last Primary view back, it is Primary again."""
+        """Two non-Primary parts meet. With everybody of the last Primary view back, it is Primary again.
+
+        Who has left since, even in order, is missed all the same (Galera's pc_proto.cpp, `is_prim`).
+        """
         one.members += other.members
         for member in other.members:
             member.component = one

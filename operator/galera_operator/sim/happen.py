@@ -38,8 +38,9 @@ from galera_operator.sim.perform import (
     thaw_all,
     thaw_operator,
     turn,
+    unbind,
 )
-from galera_operator.sim.person import oblige
+from galera_operator.sim.person import ask_for_restart, ask_for_writer, cancel_restart, oblige
 from galera_operator.sim.world import World
 
 
@@ -68,6 +69,12 @@ _DO: Mapping[str, _Do] = {
     "unpause": lambda world, _: change_wish(world, replace(world.swarm.wish, pause=False)),
     "scale": lambda world, one: scale(world, one.number()),
     "deploy": lambda world, one: scale(world, one.number()),
+    "restart": lambda world, _: ask_for_restart(world, alone=False),
+    "restart-anyway": lambda world, _: ask_for_restart(world, alone=True),
+    "cancel-restart": lambda world, _: cancel_restart(world),
+    "move-writer": lambda world, one: ask_for_writer(world, one.number()),
+    "any-writer": lambda world, _: change_wish(world, replace(world.swarm.wish, any_writer=True)),
+    "one-writer": lambda world, _: change_wish(world, replace(world.swarm.wish, any_writer=False)),
     "rollout": lambda world, _: world.swarm.roll_out(),
     "kill": lambda world, one: kill(world, one.number()),
     "kill-database": lambda world, one: kill_database(world, one.number()),
@@ -84,6 +91,7 @@ _DO: Mapping[str, _Do] = {
     "quick": lambda world, one: set_slow(world, one.number(), slow=False),
     "desync": lambda world, one: set_desync(world, one.number(), desync=True),
     "resync": lambda world, one: set_desync(world, one.number(), desync=False),
+    "unbind": lambda world, one: unbind(world, one.number()),
     "jump-member": lambda world, one: jump_member(world, one.number(), one.seconds()),
     "empty": lambda world, one: empty(world, one.values[0]),
     "corrupt": lambda world, one: corrupt(world, one.values[0]),

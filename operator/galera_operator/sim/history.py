@@ -18,6 +18,7 @@ from galera_operator.sim.world import World
 
 REST_STEP = 6.0
 REST_TURNS = 130
+"""How many turns it may take to come to rest, from the start and from each time that a person did what a page says."""
 PATIENCE = 4
 """In how many turns of twice as many a page has to be open before it counts as the end, or before a person obliges."""
 OBLIGED = 6
@@ -102,9 +103,10 @@ class History:
         """
         world = self.world
         repair(world)
-        obliged = 0
+        obliged, turns = 0, REST_TURNS
         paged: deque[bool] = deque(maxlen=2 * PATIENCE)
-        for _ in range(REST_TURNS):
+        while turns:
+            turns -= 1
             world.step(REST_STEP, REST_STEP)
             if world.truth.check():
                 raise Over
@@ -115,7 +117,7 @@ class History:
             if page is not None and sum(paged) >= PATIENCE:
                 if not self.script.obliging or obliged >= OBLIGED or not oblige(world):
                     return f"page {page.name}"
-                obliged += 1
+                obliged, turns = obliged + 1, REST_TURNS
                 paged.clear()
                 if self._hear is not None:
                     self._hear(world, "action", f"(a person does what the page {page.name} says)")
@@ -156,6 +158,8 @@ def repair(world: World) -> None:
         perform(world, Action("unpause"))
     if world.swarm.wish.replicas is None and not 0 < world.swarm.replicas <= len(world.swarm.nodes):
         perform(world, Action("wish", ("1",)))  # what nobody can fulfil is no wish
+    if world.swarm.wish.replicas is not None and world.swarm.wish.replicas > len(world.swarm.nodes):
+        perform(world, Action("wish", (str(len(world.swarm.nodes)),)))
     for operator in world.operators.values():
         operator.disarm()
     deliver(world)

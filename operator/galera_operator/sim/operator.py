@@ -94,7 +94,7 @@ class Operator:
         self.lives += 1
         self.running, self.frozen, self.next_at = True, False, now
         wires, name = self._wires, self.world.swarm.name
-        ports = Ports(wires, wires, _NO_JOURNAL, _POOL, clock=self.clock)
+        ports = Ports(wires, wires, _NO_JOURNAL, _POOL, clock=self.clock, names=wires)
         self._tick = ClusterTick(name, Lease(wires, name, f"{self.name}{self.lives}", LEASE_TTL), ports)
 
     def end(self, *, again_at: float | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.core.agent_api import Command, Stage
 from galera_operator.core.spec import Wish
 from galera_operator.ports import Refused
@@ -32,6 +33,13 @@ def kill(world: World, slot: int) -> None:
     container = world.in_slot(slot)
     if container is not None:
         container.exit(137)
+
+
+def unbind(world: World, slot: int) -> None:
+    """Its task runs on, and neither DNS nor the virtual IP know it any more."""
+    for task in world.swarm.tasks:
+        if task.slot == slot and task.kept and task.state == "running":
+            task.unbound = True
 
 
 def kill_database(world: World, slot: int) -> None:
@@ -92,8 +100,9 @@ def freeze_all(world: World) -> None:
 
 def freeze_server(world: World, container: Container) -> None:
     container.freeze_view()
-    if container.server is not None and container.server.alive:
-        container.server.frozen = True
+    server = container.server
+    if server is not None and server.alive and not server.frozen:
+        server.frozen, server.frozen_at = True, world.now
     world.galera.touch()
 
 
@@ -106,7 +115,9 @@ def thaw(world: World, slot: int) -> None:
 def thaw_container(world: World, container: Container) -> None:
     server = container.server
     if server is not None and server.frozen:
-        server.frozen, server.thawed_at = False, world.now
+        server.frozen = False
+        if world.now - server.frozen_at > STALE_SECONDS:  # in a shorter one its timers miss nothing, and nobody notices it
+            server.thawed_at = world.now
     if container.frozen:
         container.frozen = False
         letters, container.letters = container.letters, []

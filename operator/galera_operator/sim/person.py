@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from galera_operator.core.consent import history_of, objection, present_copy, replace_objection
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Consent, Memory, Snapshot
+from galera_operator.core.model import Snapshot
 from galera_operator.core.plan import Page
+from galera_operator.core.remembered import Consent, Memory, Restart, WriterMove
+from galera_operator.core.restart import lives_now, restart_after, restart_objection
+from galera_operator.core.traffic import believed_writer
+from galera_operator.core.writer import move_objection
 from galera_operator.ports import Conflict, Record, Unreachable
 from galera_operator.runtime.observe import look
 from galera_operator.sim.operator import InlinePool
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
 _BOOTSTRAP = re.compile(r"galera-operator bootstrap \S+ --from-slot (\d+)((?: --accept-loss-of \d+)*)")
 _REPLACE = re.compile(r"galera-operator replace \S+ --slot (\d+)")
 _WISH = re.compile(r"--label-add galera\.replicas=(\d+)")
+_CANCEL = re.compile(r"galera-operator restart \S+ --cancel")
 _SCALE = re.compile(r"docker service scale \S+=(\d+)")
 _POOL = InlinePool()
 
@@ -47,6 +53,9 @@ def oblige(world: World) -> bool:
             return _replace(world, int(found[1]))
     except (Unreachable, Conflict):
         return False
+    if _CANCEL.search(remedy):
+        cancel_restart(world)
+        return True
     if found := _WISH.search(remedy):
         world.swarm.wish = replace(world.swarm.wish, replicas=int(found[1]))
         world.swarm.written()
@@ -54,6 +63,9 @@ def oblige(world: World) -> bool:
     if found := _SCALE.search(remedy):
         world.swarm.replicas = int(found[1])
         world.swarm.written()
+        return True
+    if "service update --force" in remedy:
+        world.swarm.roll_out()
         return True
     return _by_hand(world, page)
 
@@ -98,6 +110,49 @@ def _replace(world: World, slot: int) -> bool:
     _write(world, record, replace(record.memory, given_up={**record.memory.given_up, slot: history}))
     world.truth.given_up.add((slot, history))
     return True
+
+
+# Wishes ---------------------------------------------------------------------------------------------------------------
+
+
+def ask_for_restart(world: World, *, alone: bool) -> None:
+    """``galera-operator restart``, as cli/member_commands.py does it."""
+
+    def wish(seen: Snapshot, memory: Memory) -> Memory:
+        if restart_after(memory.restart, seen) or restart_objection(seen, memory, alone=alone):
+            return memory
+        return replace(memory, restart=Restart(lives_now(seen), "a person", "now", alone))
+
+    _wish(world, wish)
+
+
+def cancel_restart(world: World) -> None:
+    _wish(world, lambda _, memory: replace(memory, restart=None))
+
+
+def ask_for_writer(world: World, slot: int) -> None:
+    """``galera-operator writer --to``."""
+
+    def wish(seen: Snapshot, memory: Memory) -> Memory:
+        if move_objection(seen, memory, slot):
+            return memory
+        present = believed_writer(seen)
+        before = present.agent.incarnation if present and present.agent else ""
+        return replace(memory, move=WriterMove(slot, before, "a person", "now"))
+
+    _wish(world, wish)
+
+
+def _wish(world: World, change: Callable[[Snapshot, Memory], Memory]) -> None:
+    """Record a wish over what the operator has written; nothing where the managers do not answer or nothing is recorded."""
+    try:
+        seen, record = _look(world)
+        if record is not None:
+            memory = change(seen, record.memory)
+            if memory != record.memory:
+                _write(world, record, memory)
+    except (Unreachable, Conflict):
+        return
 
 
 def _look(world: World) -> tuple[Snapshot, Record | None]:

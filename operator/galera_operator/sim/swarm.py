@@ -36,6 +36,7 @@ class SimTask:
         since: when its present desired state was set.
         not_before: when its container may start.
         silent_since: since when its container answers no health check; its node has found it unhealthy at `sick_at`.
+        unbound: it runs, but its node has not entered it into DNS.
     """
 
     id: str
@@ -53,6 +54,9 @@ class SimTask:
     kept: bool = True
     silent_since: float | None = None
     sick_at: float | None = None
+    unbound: bool = False
+    made_for: int = 0
+    """Which version of what the service runs it was made from."""
 
     @property
     def over(self) -> bool:
@@ -85,6 +89,7 @@ class Swarm:
         self.grace = 120.0
         self.condition = "any"
         self.tasks: list[SimTask] = []
+        self.image = 1
         self.delay = RESTART_DELAY
         self.per_node = 1
         self.lost: dict[str, float] = {}
@@ -114,10 +119,20 @@ class Swarm:
         if (
             told is None or told.state != task.state or told.desired != task.desired or told.node != task.node
             or told.address != task.address or told.node_is_down != is_down
+            or told.is_outdated != (task.made_for != self.image)
         ):  # fmt: skip
             message = "" if task.node else "no suitable node"
             told = task.told = Task(
-                task.id, task.slot, task.node, task.node, task.state, task.desired, task.address, message, is_down
+                task.id,
+                task.slot,
+                task.node,
+                task.node,
+                task.state,
+                task.desired,
+                task.address,
+                message,
+                is_down,
+                task.made_for != self.image,
             )
         return told
 
@@ -154,6 +169,7 @@ class Swarm:
     def roll_out(self) -> None:
         """A user updates the image: every task is replaced, one after the other."""
         self.version += 1
+        self.image += 1
         self._rollout = sorted({task.slot for task in self.tasks if task.kept})
         self.random.shuffle(self._rollout)
         self.update_state = "updating"
@@ -182,7 +198,7 @@ class Swarm:
     def dns(self) -> list[Container]:
         """Whom `tasks.<service>` lists: healthy once, and not being ended."""
         listed = [task for task in self.tasks if task.state == "running" and task.kept and task.sick_at is None]
-        return [task.container for task in listed if task.container]
+        return [task.container for task in listed if task.container and not task.unbound]
 
     # What passes by itself --------------------------------------------------------------------------------------------
 
@@ -324,7 +340,7 @@ class Swarm:
 
     def _make(self, slot: int, not_before: float, after: SimTask | None = None) -> SimTask:
         self._made += 1
-        task = SimTask(f"task{self._made}", slot, "", "ready", self.now, not_before=not_before, after=after)
+        task = SimTask(f"task{self._made}", slot, "", "ready", self.now, not_before=not_before, after=after, made_for=self.image)
         self.tasks.append(task)
         task.node = self._place(task)
         task.state = "ready" if task.node else "pending"

@@ -6,7 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from galera_operator.core.agent_api import Command, FormPrimary, Grant, Stop
+from galera_operator.core.agent_api import Command, FormPrimary, Grant, Stage, Stop
 from galera_operator.core.plan import Act, Page, Plan
 from galera_operator.sim.agent import Container
 from galera_operator.sim.component import Component, Server
@@ -44,6 +44,8 @@ class Truth:
         self.by_hand = False
         """Somebody bootstrapped past the operator: two histories may live, and nobody can tell their rows apart."""
         self.unrecoverable: list[tuple[Branch, int]] = []
+        self.restarting: set[str] = set()
+        """Incarnations that an operator has told to stop, as a person wished: the command may arrive when that is given up."""
 
     def watch(self) -> None:
         """Hang onto the places where data can be lost."""
@@ -72,7 +74,7 @@ class Truth:
             self.branches.append(volume.branch)
         if self.by_hand:
             return
-        decision = self.decisions.get(volume.uuid)
+        decision = self.decisions.get(server.component.uuid if server.component else "")
         for branch, upto in self.lacking(volume.branch, volume.seqno):
             holders = [other for other in self._world.volumes.values() if other.holds(branch, upto)]
             where = ", ".join(f"slot {self._world.slot_of(other)} on {other.node}" for other in holders) or "nobody"
@@ -143,8 +145,41 @@ class Truth:
         server = container.server
         if server is None or not server.is_synced or server.component is None or not server.component.commits:
             return
-        if (container.slot, server.component.uuid) not in self.given_up:
+        record = self._world.store.records.get(self._world.swarm.name)
+        asked = record.memory.restart if record else None
+        if (container.slot, server.component.uuid) in self.given_up or container.incarnation in self.restarting:
+            return
+        if asked is not None and asked.members.get(container.slot) == container.incarnation:
+            return
+        if any(task.container is container and task.unbound for task in self._world.swarm.tasks):
+            others = [one for one in self._world.galera.servers if one is not server and one.component is server.component]
+            if not any(one.is_synced for one in others):
+                self.broke(f"{container.name} was restarted for its binding although it is the last Synced member")
+        else:
             self.broke(f"{container.name} was stopped by an operator although it is Synced in a Primary component")
+
+    def restarts(self, operator: Operator, address: str, command: Command) -> None:
+        """An operator is about to stop a member for a restart. Only judged on what it has seen just now."""
+        world = self._world
+        container = world.at(address)
+        if not isinstance(command, Stop) or container is None or command.incarnation != container.incarnation:
+            return
+        server = container.server
+        if server is None or not server.is_synced or (container.slot, container.volume.uuid) in self.given_up:
+            return
+        self.restarting.add(container.incarnation)
+        if operator.looked_at != world.now or not command.only_drained:
+            return
+        if world.swarm.update_state == "updating":
+            self.broke(f"an operator restarts {container.name} during a rollout")
+        there = [other for other in world.containers if other.alive and other.node not in world.swarm.down]
+        others = [other for other in there if other is not container]
+        served_by_others = any(_serves(other) and other.is_admitted for other in others)
+        if _serves(container) and not served_by_others and len(world.swarm.tasks) > 1:
+            self.broke(f"an operator restarts {container.name}, the last Synced member")
+        for other in others:
+            if other.stage in {Stage.DRAINING, Stage.DRAINED, Stage.STOPPING, Stage.JOINING} and not other.frozen:
+                self.broke(f"an operator restarts {container.name} while {other.name} is {other.stage}")
 
     def resizes(self, operator: Operator, version: int, replicas: int) -> None:
         """An operator is about to write the size. Only judged when Swarm will take it."""
@@ -224,10 +259,10 @@ class Truth:
             self.broke(f"{name} gets traffic although its state UUID is zeros")
         if server.volume.differs:
             self.broke(f"{name} gets traffic although its rows are not its component's")
+        if self.by_hand:
+            return  # what goes on may be one member that somebody bootstrapped, while the frozen majority still agrees
         if component.ghost and not server.frozen and self._gone_on(component):
             self.broke(f"{name} gets traffic in a view that the others have left behind")
-        if self.by_hand:
-            return
         if recorded and component.uuid != recorded and component.uuid not in self.decisions and not component.ghost:
             self.broke(f"{name} gets traffic with state UUID {component.uuid}; recorded is {recorded}")
 

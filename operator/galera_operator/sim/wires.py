@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
+from galera_operator.core.model import Listed, NamesUnknown
 from galera_operator.ports import Cluster, LoginRefused, Record, Refused, Unreachable
 from galera_operator.sim.agent import Container
 from galera_operator.sim.agent_rules import obey
@@ -51,12 +52,17 @@ class Ports:
     def constrain(self, service_id: str, version: int, constraint: str, *, back: bool) -> None:
         raise Refused("nobody plans work in the simulation: no run asks for a constraint")
 
-    def update_tasks(self, service_id: str, version: int, image: str, option: str, force: int) -> None:
+    def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise Refused("nobody plans work in the simulation: no run asks for an update")
 
     def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
         """Nothing runs beside anything here; the world wakes its operators itself."""
         raise Unreachable("the event stream broke")
+
+    # Names
+
+    def tasks(self, service: str) -> Listed | NamesUnknown:
+        return Listed(tuple(sorted(container.address for container in self._world.swarm.dns())))
 
     # Members
 
@@ -160,9 +166,11 @@ class Wires(Ports):
     def send(self, address: str, token: str, command: Command) -> None:
         operator = self._operator
         if operator.hold_commands:
+            self._world.truth.restarts(operator, address, command)
             operator.hold_commands -= 1
             self._world.held.append((address, command))
             raise Unreachable(f"no answer from {address}")
+        self._world.truth.restarts(operator, address, command)
         self._write(lambda: Ports.send(self, address, token, command))
 
     def load(self, cluster: str) -> Record | None:
@@ -205,6 +213,7 @@ class Wires(Ports):
         """Everything else goes on while this operator stands still in the middle of its turn."""
         operator = self._operator
         operator.frozen = True
+        operator.looked_at = float("-inf")  # what it saw in this turn is out of date, even if the clock has not moved on
         operator.while_frozen(operator)
         if not operator.running:
             raise OperatorKilled

@@ -7,8 +7,8 @@ from random import Random
 from galera_operator.agent.peers import FORGET_SECONDS
 from galera_operator.agent.routing import STALE_SECONDS, Role
 from galera_operator.core.agent_api import Admission, Command, Stage
-from galera_operator.core.model import Copy, Memory
 from galera_operator.core.position import Directory
+from galera_operator.core.remembered import Copy, Memory
 from galera_operator.core.spec import Wish
 from galera_operator.ports import Record
 from galera_operator.sim.agent import SERVER_STAGES, Container, Start, Word
