@@ -51,7 +51,7 @@ RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --compile-bytecode
 
 FROM python AS operator
 COPY --from=builder /opt/galera-operator /opt/galera-operator
-ENV PATH=/opt/galera-operator/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/galera-operator/bin:$PATH PYTHONUNBUFFERED=1 GALERA_OPERATOR_JOURNAL_DIR=/var/lib/galera-operator
 ENTRYPOINT ["galera-operator"]
 CMD ["run"]
 LABEL org.opencontainers.image.title="galera-operator" \

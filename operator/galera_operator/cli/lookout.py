@@ -12,10 +12,10 @@ from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
 from galera_operator.core.condition import Condition, condition_of
-from galera_operator.core.decide import decide
 from galera_operator.core.memory import remember
 from galera_operator.core.model import Memory, Snapshot
 from galera_operator.core.plan import Plan
+from galera_operator.core.verdict import verdict
 from galera_operator.runtime.observe import look
 from galera_operator.settings import Settings
 
@@ -58,7 +58,7 @@ class Lookout:
             record = self.store.load(cluster.service.name)
             memory = remember(record.memory if record else Memory(), seen)
             kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
-            found.append(View(seen, decide(seen, memory), record.holder if record else "", kept, memory))
+            found.append(View(seen, verdict(seen, memory), record.holder if record else "", kept, memory))
         return found
 
     def view(self, service: str) -> View:

@@ -22,6 +22,7 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
+from galera_operator.cli.journal_commands import history, replay, why
 from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
 from galera_operator.cli.present import as_json, as_table
 from galera_operator.cli.sandbox_commands import app as sandbox
@@ -40,6 +41,8 @@ app = typer.Typer(
 )
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
+for command in (why, history, replay):
+    app.command()(command)
 out = Console()
 
 Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]

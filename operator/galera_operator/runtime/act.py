@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Fence, Grant, Stop
 from galera_operator.core.agent_api import FormPrimary as AgentFormPrimary
+from galera_operator.core.moment import Outcome
 from galera_operator.core.plan import (
     Act,
     AdmitMember,
@@ -20,14 +19,6 @@ from galera_operator.core.plan import (
     StopMember,
 )
 from galera_operator.ports import Conflict, Engine, Members, Refused, Unreachable
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one step. `fault` is empty when the receiver took it."""
-
-    step: str
-    fault: str = ""
 
 
 def carry_out(plan: Act, engine: Engine, members: Members, token: str, epoch: int) -> tuple[Outcome, ...]:

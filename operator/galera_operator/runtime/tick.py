@@ -6,30 +6,42 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 
 from loguru import logger
 
 from galera_operator.core.condition import Condition, condition_of
-from galera_operator.core.decide import decide
 from galera_operator.core.memory import intend, remember
+from galera_operator.core.model import Memory, Snapshot
+from galera_operator.core.moment import Moment, Outcome
 from galera_operator.core.plan import Act, Hold, Page, Plan, forms_primary
-from galera_operator.core.veto import broken_invariants
+from galera_operator.core.verdict import verdict
 from galera_operator.ports import Cluster, Conflict, Engine, Members, Refused, Unreachable
-from galera_operator.runtime.act import Outcome, carry_out
+from galera_operator.runtime.act import carry_out
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
 from galera_operator.runtime.observe import look
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports and the pool that questions run on; the same for every cluster."""
+    """The ports and the pool that questions run on; the same for every cluster.
+
+    `clock`: seconds, for spans. `calendar`: for records. `publish`: is told every moment, also when nothing is new in it.
+    """
 
     engine: Engine
     members: Members
     journal: Journal
     pool: Executor
     clock: Callable[[], float] = time.monotonic
+    calendar: Callable[[], datetime] = utc_now
+    publish: Callable[[Moment], None] = lambda _: None
 
 
 class ClusterTick:
@@ -41,15 +53,17 @@ class ClusterTick:
         self._world = world
         self._said = ""
         self._condition: Condition | None = None
+        self._ticks = count(1)
 
     def turn(self, cluster: Cluster) -> Plan:
         """Take one turn and return its plan. Never raises for what the world does; that becomes a `Hold` that says so."""
         try:
             return self._turn(cluster)
         except LeaseElsewhere as error:
-            return self._say(Hold(str(error)))
+            return self._record(self._say(Hold(str(error))))
         except (Conflict, Refused, Unreachable) as error:
-            return self._say(Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum."))
+            page = Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum.")
+            return self._record(self._say(page))
 
     def stop(self) -> None:
         """Give the lease back."""
@@ -61,16 +75,14 @@ class ClusterTick:
     def _turn(self, cluster: Cluster) -> Plan:
         world = self._world
         memory = self._lease.hold(world.clock())
+        begun = world.clock()
         seen = look(cluster, world.members, world.pool)
+        look_seconds = world.clock() - begun
         memory = remember(memory, seen)
         self._name_condition(condition_of(seen, memory))
-        plan = decide(seen, memory)
-        broken = broken_invariants(plan, seen, memory)
-        if broken:
-            plan = Page("vetoed", f"a plan was vetoed: {'; '.join(broken)}; it was: {plan.why}", "Report this as a bug.")
+        plan = verdict(seen, memory)
         keep = self._lease.advance if forms_primary(plan) else self._lease.remember
         keep(intend(memory, plan), world.clock())
-        news = plan.why != self._said
         self._say(plan)
         outcomes: tuple[Outcome, ...] = ()
         if isinstance(plan, Act):
@@ -80,8 +92,21 @@ class ClusterTick:
                     logger.warning("{}: not done: {}: {}", self._name, outcome.step, outcome.fault)
                 else:
                     logger.info("{}: done: {}", self._name, outcome.step)
-        if news or outcomes:
-            world.journal.write(seen, memory, plan, outcomes, self._lease.epoch)
+        return self._record(plan, seen, memory, outcomes, look_seconds)
+
+    def _record(
+        self,
+        plan: Plan,
+        seen: Snapshot | None = None,
+        memory: Memory | None = None,
+        outcomes: tuple[Outcome, ...] = (),
+        look_seconds: float = 0.0,
+    ) -> Plan:
+        world, lease = self._world, self._lease
+        at, tick = world.calendar(), next(self._ticks)
+        moment = Moment(at, self._name, lease.holder, tick, lease.epoch, seen, memory, plan, outcomes, look_seconds)
+        world.journal.write(moment)
+        world.publish(moment)
         return plan
 
     def _name_condition(self, condition: Condition) -> None:
