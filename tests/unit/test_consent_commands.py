@@ -21,10 +21,10 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
-from galera_operator.cli.lookout import View
 from galera_operator.core.decide import decide
 from galera_operator.core.model import Memory
 from galera_operator.core.plan import Act
+from galera_operator.core.report import View
 from galera_operator.ports import Conflict, Record
 
 main = import_module("galera_operator.cli.main")

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from galera_operator.adapters.members import RealMembers
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
-from galera_operator.core.condition import Condition, condition_of
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Memory, Snapshot
-from galera_operator.core.plan import Plan
+from galera_operator.core.model import Memory
+from galera_operator.core.report import View, named_kept
 from galera_operator.core.verdict import verdict
 from galera_operator.runtime.observe import look
 from galera_operator.settings import Settings
@@ -22,24 +20,6 @@ from galera_operator.settings import Settings
 
 class NotFound(Exception):
     """No such cluster; names those there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One cluster as seen just now, and what the operator would do about it."""
-
-    seen: Snapshot
-    plan: Plan
-    operator: str
-    """Who holds the lease; empty when nobody does."""
-    kept: Mapping[str, int]
-    """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
-    memory: Memory
-    """What is remembered, with this look."""
-
-    @property
-    def condition(self) -> Condition:
-        return condition_of(self.seen, self.memory)
 
 
 class Lookout:
@@ -52,13 +32,12 @@ class Lookout:
     def views(self) -> list[View]:
         """Look at every cluster."""
         found = []
-        names = self.engine.node_names()
         for cluster in self.engine.clusters():
             seen = look(cluster, self._members, self._pool)
             record = self.store.load(cluster.service.name)
             memory = remember(record.memory if record else Memory(), seen)
-            kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
-            found.append(View(seen, verdict(seen, memory), record.holder if record else "", kept, memory))
+            operator = record.holder if record else ""
+            found.append(View(seen, verdict(seen, memory), operator, named_kept(memory, cluster.nodes), memory))
         return found
 
     def view(self, service: str) -> View:

@@ -24,11 +24,12 @@ from galera_operator.cli.consent_commands import (
 )
 from galera_operator.cli.journal_commands import history, replay, why
 from galera_operator.cli.lookout import Lookout, NotFound, open_lookout
-from galera_operator.cli.present import as_json, as_table
+from galera_operator.cli.present import as_table
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
 from galera_operator.cli.sim_commands import app as sim
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.report import as_json
 from galera_operator.ports import Conflict, Refused, Unreachable
 from galera_operator.runtime.wiring import run_operator
 from galera_operator.settings import Settings
@@ -60,9 +61,11 @@ def run() -> None:
     """Run the operator. Settings come from the environment, GALERA_OPERATOR_*; wishes come from service labels."""
     settings = Settings()
     log.configure(settings.log_level, as_json=settings.log_json)
+    from galera_operator.web.server import CannotListen, serving  # noqa: PLC0415 - no other command needs a web server
+
     try:
-        run_operator(settings)
-    except (Unreachable, Refused) as error:
+        run_operator(settings, lambda board, pulse: serving(settings.listen_at, board, pulse))
+    except (Unreachable, Refused, CannotListen) as error:
         fail(error, 1)
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
 
@@ -28,11 +28,21 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+class Audience:
+    """Who follows the ticks, without a say in them. This one is nobody."""
+
+    def hear(self, moment: Moment, nodes: Mapping[str, str]) -> None:
+        """One tick. Args: `nodes`: host names by node id."""
+
+    def forget(self, cluster: str) -> None:
+        """The cluster is gone, or not ours any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The ports and the pool that questions run on; the same for every cluster.
 
-    `clock`: seconds, for spans. `calendar`: for records. `publish`: is told every moment, also when nothing is new in it.
+    `clock`: seconds, for spans. `calendar`: for records. `audience`: is told every moment, also when nothing is new in it.
     """
 
     engine: Engine
@@ -41,7 +51,7 @@ class World:
     pool: Executor
     clock: Callable[[], float] = time.monotonic
     calendar: Callable[[], datetime] = utc_now
-    publish: Callable[[Moment], None] = lambda _: None
+    audience: Audience = field(default_factory=Audience)
 
 
 class ClusterTick:
@@ -60,13 +70,14 @@ class ClusterTick:
         try:
             return self._turn(cluster)
         except LeaseElsewhere as error:
-            return self._record(self._say(Hold(str(error))))
+            return self._record(cluster, self._say(Hold(str(error))))
         except (Conflict, Refused, Unreachable) as error:
             page = Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum.")
-            return self._record(self._say(page))
+            return self._record(cluster, self._say(page))
 
     def stop(self) -> None:
         """Give the lease back."""
+        self._world.audience.forget(self._name)
         try:
             self._lease.release()
         except (Refused, Unreachable) as error:
@@ -92,10 +103,11 @@ class ClusterTick:
                     logger.warning("{}: not done: {}: {}", self._name, outcome.step, outcome.fault)
                 else:
                     logger.info("{}: done: {}", self._name, outcome.step)
-        return self._record(plan, seen, memory, outcomes, look_seconds)
+        return self._record(cluster, plan, seen, memory, outcomes, look_seconds)
 
     def _record(
         self,
+        cluster: Cluster,
         plan: Plan,
         seen: Snapshot | None = None,
         memory: Memory | None = None,
@@ -106,7 +118,7 @@ class ClusterTick:
         at, tick = world.calendar(), next(self._ticks)
         moment = Moment(at, self._name, lease.holder, tick, lease.epoch, seen, memory, plan, outcomes, look_seconds)
         world.journal.write(moment)
-        world.publish(moment)
+        world.audience.hear(moment, cluster.nodes)
         return plan
 
     def _name_condition(self, condition: Condition) -> None:
