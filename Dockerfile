@@ -52,7 +52,13 @@ RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --compile-bytecode
 
 FROM python AS operator
 COPY --from=builder /opt/galera-operator /opt/galera-operator
-ENV PATH=/opt/galera-operator/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/galera-operator/bin:$PATH PYTHONUNBUFFERED=1 GALERA_OPERATOR_JOURNAL_DIR=/var/lib/galera-operator
+COPY operator/galera_operator/web/health.py /usr/local/lib/galera-operator/health.py
+# Unhealthy: the loop hangs, so that Swarm starts it anew. A Swarm that cannot be read is no reason: that would not help.
+HEALTHCHECK --interval=5s --timeout=10s --start-period=30s --retries=4 \
+  CMD ["python3", "-I", "-S", "/usr/local/lib/galera-operator/health.py"]
+# status page, /metrics, /healthz
+EXPOSE 9300
 ENTRYPOINT ["galera-operator"]
 CMD ["run"]
 LABEL org.opencontainers.image.title="galera-operator" \

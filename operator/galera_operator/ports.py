@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -50,13 +50,14 @@ class Unreachable(Exception):
 class Cluster:
     """One managed service as the engine describes it: everything about it that is not a member's own word.
 
-    `token` authenticates the operator to the agents; it never appears in `repr`.
+    `token` authenticates the operator to the agents; it never appears in `repr`. `nodes`: host names by node id, of all nodes.
     """
 
     service: Service
     wish: Wish | BadWish
     tasks: tuple[Task, ...]
     token: str = field(default="", repr=False)
+    nodes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Engine(Protocol):

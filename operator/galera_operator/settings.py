@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+OFF = "off"
 
 
 class Settings(BaseSettings):
@@ -20,8 +22,25 @@ class Settings(BaseSettings):
     )
     journal_dir: Path | None = Field(None, description="Directory of the journal; unset: no journal.")
     runbooks: Path | None = Field(None, description="Directory of your own runbooks; one of a shipped one's name replaces it.")
+    listen: str = Field(
+        "0.0.0.0:9300", description="Address and port of status page, `/metrics` and `/healthz`; `off`: none of them."
+    )
     log_json: bool = Field(False, description="One JSON object per log line instead of text.")
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR.")
+
+    @field_validator("listen")
+    @classmethod
+    def _is_an_address(cls, text: str) -> str:
+        host, colon, port = text.rpartition(":")
+        if text != OFF and not (colon and host and port.isdecimal() and 0 < int(port) < 65536):
+            raise ValueError(f"GALERA_OPERATOR_LISTEN is {text!r}; expected ADDRESS:PORT, like 0.0.0.0:9300, or {OFF}")
+        return text
+
+    @property
+    def listen_at(self) -> tuple[str, int] | None:
+        """Address and port to listen at; None: nowhere."""
+        host, _, port = self.listen.rpartition(":")
+        return None if self.listen == OFF else (host.strip("[]"), int(port))
 
     def token(self) -> str:
         """The secret's content; empty where there is none. Read anew each time: a rotated secret comes with a new task."""

@@ -202,7 +202,7 @@ class RealSwarm(SwarmWorld):
         wait_until(set_it, 10, f"{node} to be {wished}", every=0.01)
 
     def _node_id(self, name: str) -> str:
-        [found] = [key for key, host in self._engine.node_names().items() if host == name]
+        [found] = [node["ID"] for node in self._api.get("/nodes") if node["Description"]["Hostname"] == name]
         return found
 
     def exclude(self, node: str) -> None:

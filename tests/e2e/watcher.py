@@ -8,7 +8,7 @@ import json
 import socket
 
 from galera_operator.cli.lookout import open_lookout
-from galera_operator.cli.present import as_json
+from galera_operator.core.report import as_json
 
 with open_lookout() as lookout:
     while True:

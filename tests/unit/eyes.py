@@ -11,11 +11,11 @@ from click.testing import Result
 from fakes import MemoryStore
 from typer.testing import CliRunner
 
-from galera_operator.cli.lookout import View
 from galera_operator.core.decide import decide
 from galera_operator.core.memory import remember
 from galera_operator.core.model import Snapshot
 from galera_operator.core.remembered import Memory
+from galera_operator.core.report import View
 from galera_operator.ports import Record
 
 main = import_module("galera_operator.cli.main")

@@ -74,7 +74,7 @@ def test_there_is_one_member_per_node_and_it_keeps_its_data() -> None:
     member = services(GALERA)["dbcluster"]
     assert member["deploy"]["placement"]["max_replicas_per_node"] == 1
     assert member["volumes"] == ["data:/var/lib/mysql"]
-    assert stack(GALERA)["volumes"] == {"data": None}
+    assert "data" in stack(GALERA)["volumes"]
 
 
 # --- the proxy --------------------------------------------------------------------------------------------------------
@@ -218,9 +218,16 @@ def test_the_sandbox_can_deploy_a_stack_without_ipvs(file: Path) -> None:
 def test_the_operator_runs_on_a_manager_beside_its_socket_and_on_the_members_network(file: Path) -> None:
     operator, member = services(file)["operator"], services(file)["dbcluster"]
     assert operator["deploy"]["placement"]["constraints"] == ["node.role == manager"]
-    assert operator["volumes"] == ["/var/run/docker.sock:/var/run/docker.sock"]
+    assert operator["volumes"][0] == "/var/run/docker.sock:/var/run/docker.sock"
     assert operator["deploy"]["replicas"] == 1
     assert operator.get("networks") == member.get("networks")
+
+
+def test_the_journal_is_on_a_volume_where_the_image_writes_it() -> None:
+    written = re.search(r"GALERA_OPERATOR_JOURNAL_DIR=(\S+)", (CHARTS.parent / "Dockerfile").read_text())
+    assert written
+    assert f"journal:{written[1]}" in services(GALERA)["operator"]["volumes"]
+    assert "journal" in stack(GALERA)["volumes"]
 
 
 def test_the_readme_lists_the_charts_that_exist() -> None:

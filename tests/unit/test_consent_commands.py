@@ -18,8 +18,8 @@ from galera_operator.cli.consent_commands import (
     record_replace,
     replace_prospect,
 )
-from galera_operator.cli.lookout import View
 from galera_operator.core.plan import Act
+from galera_operator.core.report import View
 from galera_operator.ports import Conflict, Record
 
 SURE = "Whoever was not seen must not run any more: if it does, two clusters take writes. Make sure of it first."

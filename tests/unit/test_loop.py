@@ -12,6 +12,7 @@ from galera_operator.core.spec import Wish
 from galera_operator.ports import Cluster, Refused, Unreachable
 from galera_operator.runtime.inbox import Inbox
 from galera_operator.runtime.loop import Loop
+from galera_operator.runtime.pulse import TURN_LIMIT, Pulse
 from galera_operator.runtime.schedule import Schedule
 
 DEADLINE = 10.0
@@ -89,7 +90,10 @@ class Bench:
     def __init__(self, *names, workers=None):
         self.engine, self.clockwork, self.inbox = Engine(*names), Clockwork(), Letters()
         self.turns = {}
-        self.loop = Loop(self.engine, self.engine, self._make, self.inbox, self.clockwork, workers or InlinePool())
+        self.now = 0.0
+        self.pulse = Pulse(2.0, lambda: self.now)
+        parts = self.engine, self.engine, self._make, self.inbox, self.clockwork, workers or InlinePool(), self.pulse
+        self.loop = Loop(*parts)
 
     def _make(self, name):
         self.turns[name] = Turns()
@@ -134,6 +138,46 @@ def test_while_the_swarm_cannot_be_read_nothing_is_done_and_it_is_told_once(faul
     bench.loop.look_once()
     assert bench.turns["a"].taken == 2
     assert any("can be read again" in line for line in said)
+
+
+def test_a_loop_that_comes_round_is_alive_also_while_the_swarm_cannot_be_read():
+    bench = Bench("a")
+    bench.engine.fault = Unreachable("no engine")
+    bench.now = 1000.0
+    assert "has not come round for 1000 s; expected within 20 s" in bench.pulse.fault()
+    bench.loop.look_once()
+    assert bench.pulse.fault() == ""
+    assert bench.pulse.swarm_fault == "no engine"
+    bench.engine.fault = None
+    bench.loop.look_once()
+    assert bench.pulse.swarm_fault == ""
+
+
+def test_a_failed_turn_is_counted_and_is_over():
+    bench = Bench("a")
+    bench.loop.look_once()
+    bench.turns["a"].fault = RuntimeError("unforeseen")
+    bench.loop.look_once()
+    bench.turns["a"].fault = None
+    bench.now = TURN_LIMIT + 1
+    bench.loop.look_once()
+    assert (bench.pulse.failed_turns, bench.pulse.fault()) == (1, "")
+
+
+def test_a_turn_that_does_not_end_makes_the_loop_count_as_hung():
+    with ThreadPoolExecutor(2) as workers:
+        bench = Bench("a", workers=workers)
+        bench.loop.look_once()
+        assert bench.turns["a"].happened.wait(DEADLINE)
+        bench.loop._turns["a"].result(DEADLINE)
+        bench.turns["a"].busy = threading.Event()
+        bench.loop.look_once()
+        bench.now = TURN_LIMIT + 1
+        bench.loop.look_once()
+        try:
+            assert bench.pulse.fault() == "the turn of a has been under way for 181 s; expected at most 180 s"
+        finally:
+            bench.turns["a"].busy.set()
 
 
 def test_a_cluster_that_is_gone_gives_its_lease_back_and_comes_back_as_a_new_one():

@@ -13,12 +13,12 @@ from test_swarm_store import FakeConfigs, label_of
 from typer.testing import CliRunner
 
 from galera_operator.adapters.swarm_store import DAMAGED, LABEL, SwarmStore
-from galera_operator.cli.lookout import View
 from galera_operator.core.decide import decide
 from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
-from galera_operator.core.remembered import Fork, Memory, Restart, Shrink, WriterMove
+from galera_operator.core.remembered import DamagedRecord, Fork, Memory, Restart, Shrink, WriterMove
 from galera_operator.core.renewal import renewed
+from galera_operator.core.report import View
 from galera_operator.ports import Conflict, Damaged, Record
 
 main = import_module("galera_operator.cli.main")
@@ -40,7 +40,14 @@ class Eyes:
         try:
             record = self.store.load(NAME)
         except Damaged as damage:
-            return View(self.seen, record_damaged(NAME, str(damage)), "", {}, remember(Memory(), self.seen), damage)
+            return View(
+                self.seen,
+                record_damaged(NAME, str(damage)),
+                "",
+                {},
+                remember(Memory(), self.seen),
+                DamagedRecord(str(damage), damage.version, damage.text),
+            )
         return View(self.seen, decide(self.seen, record.memory), record.holder, {}, record.memory)
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from galera_operator.core.runbook import Kind, OnFailure, Parameter, answering
+from galera_operator.core.plan import Hold, Page
+from galera_operator.core.runbook import Kind, OnFailure, Parameter, runbook_for
 from galera_operator.runtime.runbooks import BadRunbook, load, read, shipped
 
 GOOD = """\
@@ -150,8 +151,9 @@ def test_the_shipped_ones_are_all_there():
 
 
 def test_a_page_is_answered_by_the_runbook_that_names_it():
-    assert answering(load(), "copy-missing") == "full-outage"
-    assert answering(load(), "no-such-page") == ""
+    assert runbook_for(Page("copy-missing", "why", "remedy"), load()) == "full-outage"
+    assert runbook_for(Page("no-such-page", "why", "remedy"), load()) == ""
+    assert runbook_for(Hold("why"), load()) == ""
 
 
 # Parameters

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -13,7 +12,7 @@ from galera_operator.core.model import Listed
 from galera_operator.core.plan import Act, Hold, Page
 from galera_operator.core.remembered import Memory
 from galera_operator.ports import Conflict, Record, Refused, Unreachable
-from galera_operator.runtime.journal import MAX_BYTES, Journal
+from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
 from galera_operator.runtime.tick import ClusterTick, World
 
@@ -233,26 +232,6 @@ def test_no_line_of_the_log_or_the_journal_has_the_token(bench, said, tmp_path):
     bench.turns(12)
     assert "token" not in "\n".join(said)
     assert '"token"' not in (tmp_path / "shop_db.jsonl").read_text()
-
-
-def test_the_journal_has_a_line_for_each_turn_that_decided_or_did_something_new(bench, tmp_path):
-    bench.tick = bench.another("first", tmp_path)
-    bench.turns(12)
-    lines = [json.loads(line) for line in (tmp_path / "shop_db.jsonl").read_text().splitlines()]
-    assert [line["plan"] for line in lines] == ["Hold", "Act", "Act", "Act", "Hold"]
-    assert lines[1]["steps"] == [{"step": "grant slot 1 to bootstrap from an empty directory", "fault": "", "said": ""}]
-    assert lines[1]["seen"][""] == "Snapshot"
-    assert lines[-1]["memory"]["ledger"]["1"]["seqno"] >= 0
-    assert [line["epoch"] for line in lines] == [1, 2, 2, 2, 2]
-
-
-def test_a_journal_that_grew_too_large_is_begun_anew_and_the_old_one_kept(bench, tmp_path):
-    bench.tick = bench.another("first", tmp_path)
-    with (tmp_path / "shop_db.jsonl").open("w") as file:
-        file.truncate(MAX_BYTES + 1)
-    bench.turn()
-    assert (tmp_path / "shop_db.jsonl.1").stat().st_size == MAX_BYTES + 1
-    assert len((tmp_path / "shop_db.jsonl").read_text().splitlines()) == 1
 
 
 def test_stopping_gives_the_lease_back(bench):

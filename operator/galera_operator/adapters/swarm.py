@@ -46,10 +46,6 @@ class SwarmEngine:
         networks = {network["Id"]: network for network in self._api.get("/networks")}
         return [self._cluster(service, nodes, networks) for service in services if _is_ours(service)]
 
-    def node_names(self) -> dict[str, str]:
-        """Host names by node id."""
-        return {node["ID"]: _host_name(node) for node in self._api.get("/nodes")}
-
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         def change(spec: dict[str, Any]) -> None:
             spec["Mode"]["Replicated"]["Replicas"] = replicas
@@ -120,7 +116,9 @@ class SwarmEngine:
         network, no_network = self._find_network(name, spec, labels, networks)
         fault = _misplaced(name, spec) or _not_replicated(name, spec) or no_token or no_network
         tasks = self._api.get("/tasks", filters=json.dumps({"service": [raw["ID"]]}))
-        return Cluster(service, fault or wish, tuple(_task(task, nodes, network, spec["TaskTemplate"]) for task in tasks), token)
+        names = {node: _host_name(found) for node, found in nodes.items()}
+        template = spec["TaskTemplate"]
+        return Cluster(service, fault or wish, tuple(_task(task, nodes, network, template) for task in tasks), token, names)
 
     def _find_token(self, name: str, container: Mapping[str, Any]) -> tuple[str, BadWish | None]:
         mounted = {secret.get("File", {}).get("Name") for secret in container.get("Secrets") or []}

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from galera_operator.cli.lookout import Lookout, View
+from galera_operator.cli.lookout import Lookout
 from galera_operator.core.consent import history_of, losses, objection, present_copy, replace_objection
 from galera_operator.core.model import Seat
 from galera_operator.core.phase import phase_of
 from galera_operator.core.remembered import Consent, Memory
+from galera_operator.core.report import View
 from galera_operator.ports import Conflict, Record
 
 TRIES = 5

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from galera_operator.adapters.members import RealMembers
 from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
-from galera_operator.core.condition import Condition, condition_of
-from galera_operator.core.decide import decide
 from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import remember
-from galera_operator.core.model import Snapshot
-from galera_operator.core.plan import Page, Plan
-from galera_operator.core.remembered import Memory
-from galera_operator.core.runbook import Runbook, answering
+from galera_operator.core.remembered import DamagedRecord, Memory
+from galera_operator.core.report import View, named_kept
+from galera_operator.core.runbook import Runbook, runbook_for
+from galera_operator.core.verdict import verdict
 from galera_operator.ports import Damaged
 from galera_operator.runtime.observe import look
 from galera_operator.runtime.runbooks import load
@@ -28,28 +25,6 @@ from galera_operator.settings import Settings
 
 class NotFound(Exception):
     """No such cluster; names those there are."""
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One cluster as seen just now, and what the operator would do about it."""
-
-    seen: Snapshot
-    plan: Plan
-    operator: str
-    """Who holds the lease; empty when nobody does."""
-    kept: Mapping[str, int]
-    """Nodes (host names) where a member that left may have kept its volume, and the last write-set seen there."""
-    memory: Memory
-    """What is remembered, with this look."""
-    damage: Damaged | None = None
-    """The record, where it cannot be read. The memory is then of this look alone."""
-    runbook: str = ""
-    """The runbook that answers the page, where the plan is one."""
-
-    @property
-    def condition(self) -> Condition:
-        return condition_of(self.seen, self.memory)
 
 
 class Lookout:
@@ -64,21 +39,18 @@ class Lookout:
     def views(self) -> list[View]:
         """Look at every cluster."""
         found = []
-        names = self.engine.node_names()
         for cluster in self.engine.clusters():
             seen = look(cluster, self._members, self._pool, names=self._names)
             name = cluster.service.name
             try:
                 record = self.store.load(name)
             except Damaged as damage:
-                page = record_damaged(name, str(damage))
-                book = answering(self.books, page.name)
-                found.append(View(seen, page, "", {}, remember(Memory(), seen), damage, book))
+                page, there = record_damaged(name, str(damage)), DamagedRecord(str(damage), damage.version, damage.text)
+                found.append(View(seen, page, "", {}, remember(Memory(), seen), there, runbook_for(page, self.books)))
                 continue
             memory = remember(record.memory if record else Memory(), seen)
-            kept = {names.get(node, node): seqno for node, seqno in memory.kept.items()}
-            plan = decide(seen, memory)
-            book = answering(self.books, plan.name) if isinstance(plan, Page) else ""
+            plan, kept = verdict(seen, memory), named_kept(memory, cluster.nodes)
+            book = runbook_for(plan, self.books)
             found.append(View(seen, plan, record.holder if record else "", kept, memory, runbook=book))
         return found
 

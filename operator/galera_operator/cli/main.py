@@ -21,17 +21,19 @@ from galera_operator.cli.consent_commands import (
     replace_prospect,
 )
 from galera_operator.cli.doctor_commands import doctor
+from galera_operator.cli.journal_commands import history, replay, why
 from galera_operator.cli.looking import looking
 from galera_operator.cli.lookout import Lookout
 from galera_operator.cli.member_commands import restart, writer
 from galera_operator.cli.output import AsJson, Service, fail, out
-from galera_operator.cli.present import as_json, as_table
+from galera_operator.cli.present import as_table
 from galera_operator.cli.record_commands import as_recorded, recorded_json, renew_record, renewal_prospect
 from galera_operator.cli.runbook_commands import app as runbooks
 from galera_operator.cli.sandbox_commands import app as sandbox
 from galera_operator.cli.scale import BadRequest, NotReached, wait_for, write_wish
 from galera_operator.cli.sim_commands import app as sim
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.report import as_json
 from galera_operator.ports import Refused, Unreachable
 from galera_operator.runtime.runbooks import BadRunbook
 from galera_operator.runtime.wiring import run_operator
@@ -46,9 +48,8 @@ app = typer.Typer(
 app.add_typer(sandbox, name="sandbox", help="A real multi-node Swarm on this machine, to try things on.")
 app.add_typer(runbooks, name="runbook", help="Planned work and the way out of an outage, in stages: list, show, run, follow.")
 app.add_typer(sim, name="sim", help="The same operator on a simulated Swarm and Galera, with seeded faults.")
-app.command()(writer)
-app.command()(restart)
-app.command()(doctor)
+for command in (writer, restart, doctor, why, history, replay):
+    app.command()(command)
 
 
 @app.command()
@@ -59,11 +60,13 @@ def run() -> None:
     """
     settings = Settings()
     log.configure(settings.log_level, as_json=settings.log_json)
+    from galera_operator.web.server import CannotListen, serving  # noqa: PLC0415 - no other command needs a web server
+
     try:
-        run_operator(settings)
+        run_operator(settings, lambda board, pulse: serving(settings.listen_at, board, pulse))
     except BadRunbook as error:
         fail(error, 2)
-    except (Unreachable, Refused) as error:
+    except (Unreachable, Refused, CannotListen) as error:
         fail(error, 1)
 
 

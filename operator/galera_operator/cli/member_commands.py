@@ -12,11 +12,12 @@ import typer
 
 from galera_operator.cli.consent_commands import NotAllowed, person, write_over
 from galera_operator.cli.looking import looking
-from galera_operator.cli.lookout import Lookout, View
+from galera_operator.cli.lookout import Lookout
 from galera_operator.cli.output import AsJson, Service, fail, out
 from galera_operator.cli.scale import NotReached, watch_until
 from galera_operator.core.agent_api import ANY_WRITER
 from galera_operator.core.remembered import Memory, Restart, WriterMove
+from galera_operator.core.report import View
 from galera_operator.core.restart import lives_now, restart_after, restart_objection, restarted
 from galera_operator.core.traffic import believed_writer
 from galera_operator.core.writer import move_objection

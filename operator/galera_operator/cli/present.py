@@ -1,25 +1,20 @@
-"""Show a cluster to a person (a table) or to a program (JSON)."""
+"""Show a cluster to a person, as a table."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from galera_operator.cli.lookout import View
-from galera_operator.core.agent_api import ANY_WRITER, Transfer
 from galera_operator.core.binding import is_unlisted
 from galera_operator.core.flow import brake
-from galera_operator.core.model import NamesUnknown, Seat, Unseen
+from galera_operator.core.model import Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page
+from galera_operator.core.report import View, traffic_of
 from galera_operator.core.rollout import progress
 from galera_operator.core.terms import grace_too_short
-from galera_operator.core.traffic import believed_writer
-from galera_operator.core.transfer import in_words, seconds_left
+from galera_operator.core.transfer import in_words
 
 _COLOURS = {
     Phase.ADMITTED: "green",
@@ -30,31 +25,6 @@ _COLOURS = {
     Phase.INCOMPLETE: "red",
     Phase.STUCK: "red",
 }
-
-
-def as_json(view: View) -> dict[str, Any]:
-    """The cluster for programs. Stable keys; times in seconds."""
-    seen, plan = view.seen, view.plan
-    slow = brake(seen)
-    out: dict[str, Any] = {
-        "service": seen.service.name,
-        "replicas": seen.service.replicas,
-        "wanted": seen.wanted,
-        "operator": view.operator,
-        "condition": str(view.condition),
-        "plan": {"kind": type(plan).__name__.lower(), "why": plan.why},
-        "members": [_member_json(seat, view) for seat in seen.seats],
-        "rollout": progress(seen),
-        "leaving": [task.slot for task in seen.leaving],
-        "warnings": [word for word in (grace_too_short(seen),) if word],
-        "slowed_by": slow.seat.slot if slow else None,
-        "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(view.kept.items())],
-    }
-    if isinstance(plan, Act):
-        out["plan"]["steps"] = [str(step) for step in plan.steps]
-    if isinstance(plan, Page):
-        out["plan"] |= {"page": plan.name, "remedy": plan.remedy, "runbook": view.runbook}
-    return out
 
 
 def as_table(view: View) -> RenderableType:
@@ -75,7 +45,7 @@ def as_table(view: View) -> RenderableType:
             Text(phase, style=_COLOURS.get(phase, "")),
             state,
             str(wsrep.queue) if wsrep else "-",
-            _traffic(seat, view),
+            traffic_of(seat, view.seen),
             str(agent.sessions) if agent and wsrep else "-",
         )
     lines: list[RenderableType] = [table]
@@ -112,51 +82,3 @@ def as_table(view: View) -> RenderableType:
     if not view.operator:
         lines.append(Text("no operator holds the lease of this cluster: nobody acts", style="yellow"))
     return Group(*lines)
-
-
-def _traffic(seat: Seat, view: View) -> str:
-    if not seat.is_admitted:
-        return "none"
-    phase = phase_of(seat)
-    if phase in {Phase.DRAINING, Phase.DRAINED, Phase.LEAVING}:
-        return "no new"
-    return "write, read" if _is_writer(seat, view) else "read"
-
-
-def _is_writer(seat: Seat, view: View) -> bool:
-    writer = believed_writer(view.seen)
-    takes_all = seat.agent is not None and seat.agent.writer == ANY_WRITER
-    return takes_all or (writer is not None and writer.slot == seat.slot)
-
-
-def _transfer_json(transfer: Transfer) -> dict[str, Any]:
-    left = seconds_left(transfer)
-    return asdict(transfer) | {"seconds_left": None if left is None else round(left, 1)}
-
-
-def _member_json(seat: Seat, view: View) -> dict[str, Any]:
-    wsrep, agent = seat.wsrep, seat.agent
-    return {
-        "slot": seat.slot,
-        "node": seat.task.node,
-        "address": seat.task.address,
-        "task": seat.task.id,
-        "phase": str(phase_of(seat)),
-        "admitted": seat.is_admitted,
-        "listed": None if isinstance(view.seen.names, NamesUnknown) else seat.task.address in view.seen.names.addresses,
-        "writer": _is_writer(seat, view),
-        "traffic": _traffic(seat, view),
-        "state": wsrep.local_state_comment if wsrep else None,
-        "cluster_status": wsrep.cluster_status if wsrep else None,
-        "cluster_size": wsrep.cluster_size if wsrep else None,
-        "state_uuid": wsrep.state_uuid if wsrep else None,
-        "last_committed": wsrep.last_committed if wsrep else None,
-        "queue": wsrep.queue if wsrep else None,
-        "flow": asdict(agent.flow) if agent and agent.flow else None,
-        "sessions": agent.sessions if agent else None,
-        "cut": agent.cut if agent else None,
-        "in_flight": agent.in_flight if agent else None,
-        "transfer": _transfer_json(agent.transfer) if agent and agent.transfer else None,
-        "position": str(agent.position) if agent and agent.position else None,
-        "note": seat.member.cause if isinstance(seat.member, Unseen) else seat.member.agent.note,
-    }

@@ -6,9 +6,10 @@ from collections.abc import Collection
 from dataclasses import asdict
 
 from galera_operator.cli.consent_commands import NotAllowed, known_copies
-from galera_operator.cli.lookout import Lookout, View
+from galera_operator.cli.lookout import Lookout
 from galera_operator.core.remembered import Memory
 from galera_operator.core.renewal import renewal_objection, renewed, unknown
+from galera_operator.core.report import View
 from galera_operator.ports import Record
 
 LONGEST = 2000
@@ -18,7 +19,7 @@ LONGEST = 2000
 def as_recorded(view: View) -> list[str]:
     """What is recorded, one line each; of a damaged record what stands there."""
     if view.damage:
-        return [str(view.damage), f"it reads: {view.damage.text[:LONGEST]!r}"]
+        return [view.damage.fault, f"it reads: {view.damage.text[:LONGEST]!r}"]
     memory = view.memory
     lines = [f"state UUID: {memory.uuid or 'none yet'}"]
     for slot, copy in sorted(memory.ledger.items()):
@@ -45,7 +46,7 @@ def recorded_json(view: View) -> dict[str, object]:
     memory = view.memory if view.damage is None else Memory()
     return {
         "service": view.seen.service.name,
-        "damage": str(view.damage) if view.damage else None,
+        "damage": view.damage.fault if view.damage else None,
         "state_uuid": memory.uuid or None,
         "copies": [{"slot": slot, "node": copy.node_id, "seqno": copy.seqno} for slot, copy in sorted(memory.ledger.items())],
         "kept": [{"node": node, "seqno": seqno} for node, seqno in sorted(memory.kept.items())],

@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 
 from galera_operator.adapters.labels import PREFIX, read_labels
-from galera_operator.cli.lookout import Lookout, View
+from galera_operator.cli.lookout import Lookout
 from galera_operator.core.conditions import unsettled
 from galera_operator.core.plan import Page
+from galera_operator.core.report import View
 from galera_operator.core.spec import BadWish
 
 POLL = 1.0

@@ -94,6 +94,15 @@ class Restart:
 
 
 @dataclass(frozen=True, slots=True)
+class DamagedRecord:
+    """A record that cannot be understood: what is wrong, the version that a write over it has to name, what stands there."""
+
+    fault: str
+    version: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What must outlive the operator; kept in the state store, never in the user's service.
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from string import Formatter
 
+from galera_operator.core.plan import Page, Plan
+
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -146,8 +148,9 @@ def placeholders(text: str) -> tuple[str, ...]:
     return tuple(name for _, name, _, _ in Formatter().parse(text) if name is not None)
 
 
-def answering(books: Mapping[str, Runbook], page: str) -> str:
-    """The name of the runbook that answers this page; empty when none does."""
+def runbook_for(plan: Plan, books: Mapping[str, Runbook]) -> str:
+    """The name of the runbook that answers this page; empty where the plan is none, or none answers it."""
+    page = plan.name if isinstance(plan, Page) else ""
     return next((book.name for book in books.values() if page in book.answers), "")
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from galera_operator.core.agent_api import Admit, AppointWriter, Drain, Fence, Grant, Stop
 from galera_operator.core.agent_api import FormPrimary as AgentFormPrimary
+from galera_operator.core.moment import Outcome
 from galera_operator.core.plan import (
     Act,
     AdmitMember,
@@ -28,16 +27,6 @@ from galera_operator.core.planned import exclusion
 from galera_operator.ports import Conflict, Engine, Members, Refused, Unreachable
 
 WISH_LABEL = "galera.replicas"
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one step. `fault` is empty when the receiver took it."""
-
-    step: str
-    fault: str = ""
-    said: str = ""
-    """What a database answered, where it was asked something."""
 
 
 def carry_out(plan: Act, engine: Engine, members: Members, token: str, epoch: int) -> tuple[Outcome, ...]:

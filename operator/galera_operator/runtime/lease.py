@@ -24,7 +24,7 @@ class Lease:
         """Args: `holder`: unique per process start. `ttl`: seconds of silence after which a lease may be taken over."""
         self._store = store
         self._cluster = cluster
-        self._holder = holder
+        self.holder = holder
         self._ttl = ttl
         self._record: Record | None = None
         self._written = float("-inf")
@@ -52,8 +52,8 @@ class Lease:
         else:
             stored = self._store.load(self._cluster)
             if stored is None:
-                self._keep(self._store.create(self._cluster, Record(0, self._holder, 1, Memory())), now)
-            elif stored.holder == self._holder:
+                self._keep(self._store.create(self._cluster, Record(0, self.holder, 1, Memory())), now)
+            elif stored.holder == self.holder:
                 self._write(stored, now)  # a write of ours arrived and its answer was lost
             else:
                 self._take_over(stored, now)
@@ -124,4 +124,4 @@ class Lease:
                 f"operator {stored.holder} holds the lease (epoch {stored.epoch}); "
                 f"this one waits, and takes over after {self._ttl:.0f} s of its silence"
             )
-        self._write(Record(stored.version, self._holder, stored.epoch + 1, stored.memory), now)
+        self._write(Record(stored.version, self.holder, stored.epoch + 1, stored.memory), now)

@@ -11,6 +11,7 @@ from loguru import logger
 from galera_operator.core.plan import LATER, Plan
 from galera_operator.ports import Cluster, Engine, Refused, Unreachable
 from galera_operator.runtime.inbox import Inbox
+from galera_operator.runtime.pulse import Pulse
 from galera_operator.runtime.schedule import Schedule
 from galera_operator.runtime.tick import ClusterTick
 
@@ -29,6 +30,7 @@ class Loop:
         inbox: Inbox,
         schedule: Schedule,
         workers: ThreadPoolExecutor,
+        pulse: Pulse,
     ) -> None:
         """Args: `events`: an engine of its own for the endless stream. `make`: the turns of a cluster by its name."""
         self._engine = engine
@@ -37,6 +39,7 @@ class Loop:
         self._inbox = inbox
         self._schedule = schedule
         self._workers = workers
+        self._pulse = pulse
         self._clusters: dict[str, ClusterTick] = {}
         self._turns: dict[str, Future[Plan]] = {}
         self._stopping = threading.Event()
@@ -71,6 +74,7 @@ class Loop:
             if str(error) != self._engine_fault:
                 logger.error("the Swarm cannot be read, nothing is done until it can: {}", error)
             self._engine_fault = str(error)
+            self._pulse.came_round(self._engine_fault)
             return
         if self._engine_fault:
             logger.info("the Swarm can be read again")
@@ -78,6 +82,7 @@ class Loop:
         for cluster in clusters:
             self._start_turn(cluster)
         self._forget({cluster.service.name for cluster in clusters})
+        self._pulse.came_round()
 
     def _start_turn(self, cluster: Cluster) -> None:
         name = cluster.service.name
@@ -87,12 +92,14 @@ class Loop:
         if name not in self._clusters:
             logger.info("{}: now operated by this operator", name)
             self._clusters[name] = self._make(name)
+        self._pulse.turn_began(name)
         turn = self._workers.submit(self._clusters[name].turn, cluster)
         turn.add_done_callback(lambda done: self._after(name, done))
         self._turns[name] = turn
 
     def _after(self, name: str, turn: Future[Plan]) -> None:
         error = turn.exception()
+        self._pulse.turn_ended(name, failed=error is not None)
         if error is not None:
             logger.opt(exception=error).error("{}: a turn failed; this is a bug, please report it", name)
         if not self._stopping.is_set():

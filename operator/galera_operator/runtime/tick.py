@@ -6,30 +6,51 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from itertools import count
 
 from loguru import logger
 
 from galera_operator.core.binding import with_unlisted
 from galera_operator.core.condition import Condition, condition_of
-from galera_operator.core.decide import decide
 from galera_operator.core.doubt import record_damaged
 from galera_operator.core.memory import intend, remember
+from galera_operator.core.model import Snapshot
+from galera_operator.core.moment import Moment, Outcome
 from galera_operator.core.plan import Act, Hold, Page, Plan, asks_database, forms_primary
-from galera_operator.core.runbook import answering
+from galera_operator.core.remembered import Memory
+from galera_operator.core.runbook import runbook_for
 from galera_operator.core.running import heard
 from galera_operator.core.terms import grace_too_short
-from galera_operator.core.veto import broken_invariants
+from galera_operator.core.verdict import verdict
 from galera_operator.ports import Cluster, Conflict, Damaged, Engine, Members, Nameless, Names, Refused, Unreachable
-from galera_operator.runtime.act import Outcome, carry_out
+from galera_operator.runtime.act import carry_out
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease, LeaseElsewhere
 from galera_operator.runtime.observe import look
 from galera_operator.runtime.planning import Planning
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Audience:
+    """Who follows the ticks, without a say in them. This one is nobody."""
+
+    def hear(self, moment: Moment, nodes: Mapping[str, str]) -> None:
+        """One tick. Args: `nodes`: host names by node id."""
+
+    def forget(self, cluster: str) -> None:
+        """The cluster is gone, or not ours any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
-    """The ports and the pool that questions run on; the same for every cluster."""
+    """The ports and the pool that questions run on; the same for every cluster.
+
+    `clock`: seconds, for spans. `calendar`: for records. `audience`: is told every moment, also when nothing is new in it.
+    """
 
     engine: Engine
     members: Members
@@ -38,6 +59,8 @@ class World:
     clock: Callable[[], float] = time.monotonic
     planning: Planning = field(default_factory=Planning)
     names: Names = field(default_factory=Nameless)
+    calendar: Callable[[], datetime] = utc_now
+    audience: Audience = field(default_factory=Audience)
 
 
 class ClusterTick:
@@ -50,20 +73,23 @@ class ClusterTick:
         self._said = self._warned = ""
         self._condition: Condition | None = None
         self._missing: Mapping[str, float] = {}
+        self._ticks = count(1)
 
     def turn(self, cluster: Cluster) -> Plan:
         """Take one turn and return its plan. Never raises for what the world does; that becomes a `Hold` that says so."""
         try:
             return self._turn(cluster)
         except LeaseElsewhere as error:
-            return self._say(Hold(str(error)))
+            return self._record(cluster, self._say(Hold(str(error))))
         except Damaged as error:
-            return self._say(record_damaged(self._name, str(error)))
+            return self._record(cluster, self._say(record_damaged(self._name, str(error))))
         except (Conflict, Refused, Unreachable) as error:
-            return self._say(Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum."))
+            page = Page("state-store", f"the state store: {error}", "Look at the Swarm managers' quorum.")
+            return self._record(cluster, self._say(page))
 
     def stop(self) -> None:
         """Give the lease back."""
+        self._world.audience.forget(self._name)
         try:
             self._lease.release()
         except (Refused, Unreachable) as error:
@@ -72,20 +98,18 @@ class ClusterTick:
     def _turn(self, cluster: Cluster) -> Plan:
         world = self._world
         memory = self._lease.hold(world.clock())
+        begun = world.clock()
         seen = look(cluster, world.members, world.pool, names=world.names)
+        look_seconds = world.clock() - begun
         seen, self._missing = with_unlisted(seen, self._missing, world.clock())
         self._lease.outbid(seen.obeyed, world.clock())
         memory = world.planning.turn(seen, remember(memory, seen))
         self._name_condition(condition_of(seen, memory))
         self._warn(grace_too_short(seen) or "")
-        plan = decide(seen, memory)
-        broken = broken_invariants(plan, seen, memory)
-        if broken:
-            plan = Page("vetoed", f"a plan was vetoed: {'; '.join(broken)}; it was: {plan.why}", "Report this as a bug.")
+        plan = verdict(seen, memory)
         keep = self._lease.advance if forms_primary(plan) else self._lease.remember
         intended = intend(memory, plan)
         keep(intended, world.clock())
-        news = plan.why != self._said
         self._say(plan)
         outcomes: tuple[Outcome, ...] = ()
         if isinstance(plan, Act):
@@ -97,8 +121,22 @@ class ClusterTick:
                     logger.info("{}: done: {}", self._name, outcome.step)
             if asks_database(plan):
                 self._lease.remember(heard(intended, outcomes[-1].said, outcomes[-1].fault), world.clock())
-        if news or outcomes:
-            world.journal.write(seen, memory, plan, outcomes, self._lease.epoch)
+        return self._record(cluster, plan, seen, memory, outcomes, look_seconds)
+
+    def _record(
+        self,
+        cluster: Cluster,
+        plan: Plan,
+        seen: Snapshot | None = None,
+        memory: Memory | None = None,
+        outcomes: tuple[Outcome, ...] = (),
+        look_seconds: float = 0.0,
+    ) -> Plan:
+        world, lease = self._world, self._lease
+        at, tick = world.calendar(), next(self._ticks)
+        moment = Moment(at, self._name, lease.holder, tick, lease.epoch, seen, memory, plan, outcomes, look_seconds)
+        world.journal.write(moment)
+        world.audience.hear(moment, cluster.nodes)
         return plan
 
     def _name_condition(self, condition: Condition) -> None:
@@ -119,7 +157,7 @@ class ClusterTick:
             self._said = plan.why
             match plan:
                 case Page(name=name, why=why, remedy=remedy):
-                    book = answering(self._world.planning.books, name)
+                    book = runbook_for(plan, self._world.planning.books)
                     more = f" (runbook {book})" if book else ""
                     logger.error("{}: PAGE {}: {} -- {}{}", self._name, name, why, remedy, more)
                 case Act(why=why):

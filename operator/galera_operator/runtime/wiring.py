@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 from loguru import logger
 
@@ -14,11 +16,13 @@ from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
+from galera_operator.runtime.board import Board
 from galera_operator.runtime.inbox import Inbox
 from galera_operator.runtime.journal import Journal
 from galera_operator.runtime.lease import Lease
 from galera_operator.runtime.loop import Loop
 from galera_operator.runtime.planning import Planning
+from galera_operator.runtime.pulse import Pulse
 from galera_operator.runtime.runbooks import load
 from galera_operator.runtime.schedule import Schedule
 from galera_operator.runtime.tick import ClusterTick, World
@@ -28,8 +32,11 @@ CLUSTERS_AT_ONCE = 16
 QUESTIONS_AT_ONCE = 64
 
 
-def run_operator(settings: Settings) -> None:
+def run_operator(settings: Settings, show: Callable[[Board, Pulse], AbstractContextManager[None]]) -> None:
     """Run until SIGTERM or SIGINT.
+
+    Args:
+        show: what is open while the operator runs, to show what it does.
 
     Raises:
         BadRunbook: a file of runbooks is wrong; says which line.
@@ -42,19 +49,28 @@ def run_operator(settings: Settings) -> None:
     if not token:
         logger.info("no {}: only services with a root password in their environment can be operated", settings.token_file)
     books = load(settings.runbooks)
-    inbox = Inbox()
+    inbox, board, pulse = Inbox(), Board(books), Pulse(settings.look_every)
     holder = f"{os.uname().nodename}-{secrets.token_hex(4)}"
     with (
+        show(board, pulse),
         ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="ask") as pool,
         ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="turn") as workers,
     ):
-        world = World(engine, RealMembers(), Journal(settings.journal_dir), pool, names=DockerNames(), planning=Planning(books))
+        world = World(
+            engine,
+            RealMembers(),
+            Journal(settings.journal_dir),
+            pool,
+            names=DockerNames(),
+            planning=Planning(books),
+            audience=board,
+        )
         store = SwarmStore(api)
 
         def make(name: str) -> ClusterTick:
             return ClusterTick(name, Lease(store, name, holder, settings.lease_ttl), world)
 
-        loop = Loop(engine, SwarmEngine(EngineApi(), token), make, inbox, Schedule(inbox, settings.look_every), workers)
+        loop = Loop(engine, SwarmEngine(EngineApi(), token), make, inbox, Schedule(inbox, settings.look_every), workers, pulse)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
         logger.info("operator {} started", holder)

@@ -37,6 +37,8 @@ GROUPS = {
         "socat": "socat",
     },
     "haproxy": {"haproxy": "haproxy"},
+    "prometheus": {"prometheus": "prometheus", "promtool": "prometheus"},
+    "chromium": {"chromium": "chromium", "npm": "npm"},
 }
 
 # Debian enables a service when it installs it: at the next boot it would run although nobody asked for it.
@@ -45,6 +47,7 @@ _SERVICES = {
     "containerd": ("containerd.service",),
     "mariadb-server": ("mariadb.service",),
     "haproxy": ("haproxy.service",),
+    "prometheus": ("prometheus.service", "prometheus-node-exporter.service"),
 }
 
 _POLICY = Path("/usr/sbin/policy-rc.d")
