@@ -163,9 +163,12 @@ def test_when_a_task_that_ended_is_made_anew_is_read():
 
 
 def test_a_task_of_another_spec_than_the_service_s_is_outdated_but_for_where_it_may_run():
-    template = service()["Spec"]["TaskTemplate"]
+    raw = service()
+    template = dict(raw["Spec"]["TaskTemplate"])
+    raw["Spec"]["TaskTemplate"]["Runtime"] = "container"  # as the engine says of every service, and of no task
     specs = [template, template | {"ForceUpdate": 1}, template | {"Placement": {"Constraints": ["node.id!=x"]}}]
-    seen = found(tasks=[{"ID": f"t{n}", "Slot": n, "Spec": spec} for n, spec in enumerate(specs)])
+    swarm, _ = engine(raw, tasks=[{"ID": f"t{n}", "Slot": n, "Spec": spec, "ServiceID": "svc-1"} for n, spec in enumerate(specs)])
+    (seen,) = swarm.clusters()
     assert [task.is_outdated for task in seen.tasks] == [False, True, False]
 
 

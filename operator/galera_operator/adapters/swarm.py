@@ -274,6 +274,7 @@ def _task(raw: Mapping[str, Any], nodes: Mapping[str, Any], network: str, wished
 def _what_runs(template: Mapping[str, Any]) -> dict[str, Any]:
     """What a task is made of, without where it may run: another placement alone replaces no task that still fits.
 
-    Source: swarmkit, manager/orchestrator/task.go, IsTaskDirty.
+    A service names its runtime, its tasks do not. Source: swarmkit, manager/orchestrator/task.go, IsTaskDirty; what the two
+    look like was read from engine 20.10.
     """
-    return {key: value for key, value in template.items() if key != "Placement"}
+    return {key: value for key, value in template.items() if key not in {"Placement", "Runtime"}}
