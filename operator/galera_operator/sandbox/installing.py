@@ -37,6 +37,7 @@ GROUPS = {
         "socat": "socat",
     },
     "haproxy": {"haproxy": "haproxy"},
+    "bench": {"sysbench": "sysbench"},
 }
 
 # Debian enables a service when it installs it: at the next boot it would run although nobody asked for it.
