@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -47,8 +47,8 @@ class Cluster:
 class Engine(Protocol):
     """The Swarm. Every method raises `Unreachable` when the engine does not answer within its time limit."""
 
-    def clusters(self) -> Sequence[Cluster]:
-        """All services that are ours to operate, with their tasks."""
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
+        """All services that are ours to operate, with their tasks; or those of these names."""
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         """Write the service's replicas and nothing else.
@@ -60,8 +60,11 @@ class Engine(Protocol):
     def set_label(self, service_id: str, version: int, label: str, value: str) -> None:
         """Write one service label, as a user would. Raises `Conflict` like `resize`."""
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
-        """Call `wake` on every service or node event until `stop()`; returns when the stream breaks."""
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
+        """Call `wake` on every event until `stop()`: with the service's name, or with nothing for an event of a node.
+
+        Returns when the stream breaks.
+        """
 
 
 class Members(Protocol):

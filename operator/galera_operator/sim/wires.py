@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
@@ -35,7 +35,7 @@ class Ports:
 
     # Engine
 
-    def clusters(self) -> Sequence[Cluster]:
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
         self._engine()
         swarm = self._world.swarm
         return [Cluster(swarm.service(), swarm.wish, swarm.listing(), TOKEN)]
@@ -48,7 +48,7 @@ class Ports:
         self._engine()
         self._world.swarm.write_label(service_id, version, label, value)
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
         """Nothing runs beside anything here; the world wakes its operators itself."""
         raise Unreachable("the event stream broke")
 
@@ -122,7 +122,7 @@ class Wires(Ports):
         super().__init__(operator.world)
         self._operator = operator
 
-    def clusters(self) -> Sequence[Cluster]:
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
         return self._call(super().clusters)
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
