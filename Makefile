@@ -49,8 +49,10 @@ lint: $(READY)
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(READY)
-	$(VENV)/bin/pytest tests/bench
+# ONLY="operator kill-writer": systems, scenarios and figures by name; without it all, about 20 min. Quiet machine, please.
+bench: $(READY)  ## The same load and scenarios on this operator and on what people run today: build/bench/results.md.
+	$(VENV)/bin/python -m galera_operator.sandbox.packages bench
+	PYTHONPATH=tests/bench:tests/e2e $(VENV)/bin/python -m galera_bench $(ONLY)
 
 clean:
 	test ! -x $(VENV)/bin/galera-operator || $(VENV)/bin/galera-operator sandbox down --purge

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -63,8 +63,8 @@ class Cluster:
 class Engine(Protocol):
     """The Swarm. Every method raises `Unreachable` when the engine does not answer within its time limit."""
 
-    def clusters(self) -> Sequence[Cluster]:
-        """All services that are ours to operate, with their tasks."""
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
+        """All services that are ours to operate, with their tasks; or those of these names."""
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         """Write the service's replicas and nothing else.
@@ -80,13 +80,16 @@ class Engine(Protocol):
         """Add one placement constraint, or take it back. Restarts no task that still fits. Raises like `resize`."""
 
     def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
-        """Change the image, a server option (``--name=value``) or the ForceUpdate counter; empty or 0: no change.
+        """Change the image or a server option (``--name=value``); empty: no change.
 
         Swarm replaces the tasks by the service's own `update_config`. Raises like `resize`.
         """
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
-        """Call `wake` on every service or node event until `stop()`; returns when the stream breaks."""
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
+        """Call `wake` on every event until `stop()`: with the service's name, or with nothing for an event of a node.
+
+        Returns when the stream breaks.
+        """
 
 
 class Names(Protocol):

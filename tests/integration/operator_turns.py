@@ -65,7 +65,7 @@ class FixedSize:
     def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise NotImplementedError
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
         raise NotImplementedError
 
 

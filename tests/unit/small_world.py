@@ -121,7 +121,7 @@ class SmallWorld:
     def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise NotImplementedError
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
         raise NotImplementedError
 
     # Members

@@ -27,14 +27,15 @@ class Engine:
         self.streams = 0
         self.closed = threading.Event()
 
-    def clusters(self):
+    def clusters(self, only=()):
         if self.fault:
             raise self.fault
-        return [Cluster(Service(f"id-of-{name}", name, 1, 1), Wish(), (), "") for name in self.names]
+        wanted = [name for name in self.names if not only or name in only]
+        return [Cluster(Service(f"id-of-{name}", name, 1, 1), Wish(), (), "") for name in wanted]
 
     def watch(self, wake, stop):
         self.streams += 1
-        wake()
+        wake("a")
         self.closed.wait(DEADLINE)
 
 
@@ -66,6 +67,7 @@ class Clockwork:
 
     def __init__(self):
         self.running = False
+        self.every = 2.0
 
     def start(self):
         self.running = True
@@ -104,7 +106,30 @@ def test_each_cluster_gets_a_turn_and_a_recheck_when_its_plan_says():
     bench = Bench("a", "b")
     bench.loop.look_once()
     assert [bench.turns[name].taken for name in ("a", "b")] == [1, 1]
-    assert bench.inbox.asked == [("recheck of a", 1.25), ("recheck of b", 1.25)]
+    assert bench.inbox.asked == [("a", 1.25), ("b", 1.25)]
+
+
+def test_a_recheck_that_the_periodic_look_comes_before_is_not_asked_for():
+    bench = Bench("a")
+    bench.clockwork.every = 1.25
+    bench.loop.look_once()
+    assert bench.inbox.asked == []
+
+
+def test_only_the_clusters_that_the_reasons_name_are_looked_at():
+    bench = Bench("a", "b", "c")
+    bench.loop.look_once()
+    bench.loop.look_once({"a", "c"})
+    assert [bench.turns[name].taken for name in ("a", "b", "c")] == [2, 1, 2]
+    assert [bench.turns[name].stopped for name in ("a", "b", "c")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("reasons", [{"a", "periodic look"}, {"event"}, {"a", "a new service"}])
+def test_a_reason_that_names_no_known_cluster_is_one_to_look_at_all(reasons):
+    bench = Bench("a", "b")
+    bench.loop.look_once()
+    bench.loop.look_once(reasons)
+    assert [bench.turns[name].taken for name in ("a", "b")] == [2, 2]
 
 
 def test_a_cluster_keeps_its_turns_from_look_to_look():
@@ -116,11 +141,12 @@ def test_a_cluster_keeps_its_turns_from_look_to_look():
 
 def test_a_turn_that_fails_is_told_as_a_bug_and_the_cluster_is_looked_at_again(said):
     bench = Bench("a", "b")
+    bench.clockwork.every = 5.0
     bench.loop.look_once()
     bench.turns["a"].fault = RuntimeError("unforeseen")
     bench.loop.look_once()
     assert any("a: a turn failed; this is a bug" in line for line in said)
-    assert ("recheck of a", LATER) in bench.inbox.asked
+    assert ("a", LATER) in bench.inbox.asked
     assert bench.turns["b"].taken == 2
 
 

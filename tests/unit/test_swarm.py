@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 
 import pytest
 
@@ -18,7 +19,7 @@ class FakeEngineApi:
     def __init__(self, *services, networks=(), tasks=(), own_networks=None):
         self.services = {service["ID"]: service for service in services}
         self.networks = list(networks)
-        self.tasks = list(tasks)
+        self.tasks = [{"ServiceID": "svc-1"} | task for task in tasks]
         self.own_networks = own_networks
         self.info = {"Swarm": {"ControlAvailable": True}}
         self.posted = []
@@ -30,11 +31,13 @@ class FakeEngineApi:
             if self.own_networks is None:
                 raise Refused("no such container")
             return {"NetworkSettings": {"Networks": {name: {"NetworkID": name} for name in self.own_networks}}}
+        if path == "/tasks":
+            wanted = json.loads(params["filters"])["service"]
+            return [task for task in self.tasks if task["ServiceID"] in wanted]
         return {
             "/services": list(self.services.values()),
             "/nodes": [{"ID": "node-1", "Description": {"Hostname": "n1"}}],
             "/networks": self.networks,
-            "/tasks": self.tasks,
             "/info": self.info,
         }[path]
 
@@ -140,6 +143,48 @@ def test_a_service_without_a_container_does_not_hide_the_others():
     del plugin["Spec"]["TaskTemplate"]["ContainerSpec"]
     swarm, _ = engine(plugin, service())
     assert "shop_db" in [cluster.service.name for cluster in swarm.clusters()]
+
+
+def test_each_service_gets_its_own_tasks_from_one_question():
+    tasks = [{"ID": f"t{number}", "Slot": 1, "ServiceID": f"svc-{number}"} for number in (1, 2, 3)]
+    swarm, _ = engine(service(), service(id="svc-2", name="other_db"), tasks=tasks)
+    assert {cluster.service.name: [task.id for task in cluster.tasks] for cluster in swarm.clusters()} == {
+        "shop_db": ["t1"],
+        "other_db": ["t2"],
+    }
+
+
+def test_only_the_services_of_the_given_names_are_told():
+    swarm, _ = engine(service(), service(id="svc-2", name="other_db"))
+    assert [cluster.service.name for cluster in swarm.clusters({"other_db", "gone"})] == ["other_db"]
+
+
+class Stream:
+    """An event stream with these lines."""
+
+    def __init__(self, *lines):
+        self.lines = lines
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def iter_lines(self, chunk_size):
+        return iter(self.lines)
+
+
+def test_an_event_names_its_service_and_one_of_a_node_names_none():
+    swarm, api = engine()
+    api.stream = lambda path, **params: Stream(
+        b'{"Type":"service","Action":"update","Actor":{"ID":"svc-1","Attributes":{"name":"shop_db"}}}',
+        b'{"Type":"node","Action":"update","Actor":{"ID":"n","Attributes":{"name":"node1"}}}',
+        b"half a li",
+    )
+    heard = []
+    swarm.watch(heard.append, lambda: False)
+    assert heard == ["shop_db", "", ""]
 
 
 # What is read of it

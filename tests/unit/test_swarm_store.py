@@ -35,7 +35,9 @@ class FakeConfigs:
                 raise Conflict("config name conflicts with an existing object")
             self.configs[f"id{self.index}"] = {"ID": f"id{self.index}", "Version": {"Index": self.index}, "Spec": body}
             return
-        config = self.configs[path.split("/")[2]]
+        config = self.configs.get(path.split("/")[2])
+        if config is None:
+            raise Refused("404 config not found")
         if int(params["version"]) != config["Version"]["Index"]:
             raise Conflict("update out of sequence")
         config |= {"Spec": body, "Version": {"Index": self.index}}
@@ -145,6 +147,33 @@ def test_of_two_operators_that_create_at_once_one_gets_a_conflict(store, api):
     SwarmStore(api).create("shop_db", FULL)
     with pytest.raises(Conflict):
         store.create("shop_db", Record(0, "second", 1, Memory()))
+
+
+def test_a_save_over_the_version_that_was_read_last_reads_no_more_than_what_became_of_it(store, api):
+    saved = store.create("db", FULL)
+    asked, get = [], api.get
+
+    def counted(path, **params):
+        asked.append(path)
+        return get(path, **params)
+
+    api.get = counted
+    saved = store.save("db", saved)
+    assert len(asked) == 1
+    assert store.save("db", saved).version == saved.version + 1
+
+
+def test_a_refused_save_is_told_as_it_is_where_the_config_is_still_there(store, api):
+    saved = store.create("db", FULL)
+
+    def refuse(path, body, **params):
+        raise Refused("POST: 503 no leader")
+
+    post, api.post = api.post, refuse
+    with pytest.raises(Refused, match="no leader"):
+        store.save("db", saved)
+    api.post = post
+    assert store.save("db", saved).version > saved.version
 
 
 def test_saving_into_a_config_that_was_removed_is_a_conflict(store, api):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import requests
@@ -40,11 +40,18 @@ class SwarmEngine:
                 "run the operator with the constraint node.role == manager"
             )
 
-    def clusters(self) -> Sequence[Cluster]:
-        services = self._api.get("/services")
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
+        services = [service for service in self._api.get("/services") if _is_ours(service)]
+        services = [service for service in services if not only or service["Spec"]["Name"] in only]
+        if not services:
+            return []
         nodes = {node["ID"]: node for node in self._api.get("/nodes")}
         networks = {network["Id"]: network for network in self._api.get("/networks")}
-        return [self._cluster(service, nodes, networks) for service in services if _is_ours(service)]
+        tasks: dict[str, list[Any]] = {service["ID"]: [] for service in services}
+        # One question for all: a thousand small ones would cost a second of processor time at each look.
+        for task in self._api.get("/tasks", filters=json.dumps({"service": list(tasks)})):
+            tasks.get(task["ServiceID"], []).append(task)
+        return [self._cluster(service, tasks[service["ID"]], nodes, networks) for service in services]
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:
         def change(spec: dict[str, Any]) -> None:
@@ -76,14 +83,14 @@ class SwarmEngine:
 
         self._write(service_id, version, change)
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
         filters = json.dumps({"type": ["service", "node"]})
         try:
             with self._api.stream("/events", filters=filters) as stream:
-                for _ in stream.iter_lines(chunk_size=1):
+                for line in stream.iter_lines(chunk_size=1):
                     if stop():
                         return
-                    wake()
+                    wake(_service_of(line))
         except requests.RequestException as error:
             raise Unreachable(f"the event stream broke: {type(error).__name__}") from error
 
@@ -93,7 +100,9 @@ class SwarmEngine:
         change(spec)
         self._api.post(f"/services/{service_id}/update", spec, version=str(version))
 
-    def _cluster(self, raw: Mapping[str, Any], nodes: Mapping[str, Any], networks: Mapping[str, Any]) -> Cluster:
+    def _cluster(
+        self, raw: Mapping[str, Any], tasks: Sequence[Any], nodes: Mapping[str, Any], networks: Mapping[str, Any]
+    ) -> Cluster:
         spec, name = raw["Spec"], raw["Spec"]["Name"]
         labels = read_labels(name, spec.get("Labels") or {})
         replicas = spec.get("Mode", {}).get("Replicated", {}).get("Replicas", 0)
@@ -115,7 +124,6 @@ class SwarmEngine:
         token, no_token = self._find_token(name, container)
         network, no_network = self._find_network(name, spec, labels, networks)
         fault = _misplaced(name, spec) or _not_replicated(name, spec) or no_token or no_network
-        tasks = self._api.get("/tasks", filters=json.dumps({"service": [raw["ID"]]}))
         names = {node: _host_name(found) for node, found in nodes.items()}
         template = spec["TaskTemplate"]
         return Cluster(service, fault or wish, tuple(_task(task, nodes, network, template) for task in tasks), token, names)
@@ -178,6 +186,15 @@ class SwarmEngine:
             except Refused:
                 self._own_networks = frozenset()
         return self._own_networks
+
+
+def _service_of(event: bytes) -> str:
+    """The name of the service that an event is about; empty for one about anything else."""
+    try:
+        told = json.loads(event)
+        return str(told["Actor"]["Attributes"]["name"]) if told["Type"] == "service" else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
 
 
 def _is_ours(service: Mapping[str, Any]) -> bool:

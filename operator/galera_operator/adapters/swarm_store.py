@@ -103,6 +103,7 @@ class SwarmStore:
     def __init__(self, api: EngineApi) -> None:
         self._api = api
         self._ids: dict[str, str] = {}
+        self._seen: dict[str, dict[str, Any]] = {}
 
     @staticmethod
     def config_name(cluster: str) -> str:
@@ -143,12 +144,20 @@ class SwarmStore:
         return self._write(cluster, record, {})
 
     def _write(self, cluster: str, record: Record, beside: dict[str, str]) -> Record:
-        raw = self._find(cluster)
+        raw = self._seen.get(cluster)
+        if raw is None or raw["Version"]["Index"] != record.version:  # else the spec of this very version is known
+            raw = self._find(cluster)
         if raw is None:
             raise Conflict(f"the config {PREFIX}{cluster} was removed")
         spec = raw["Spec"]
         spec["Labels"] = (spec.get("Labels") or {}) | {LABEL: _json(record)} | beside
-        self._api.post(f"/configs/{raw['ID']}/update", spec, version=str(record.version))
+        try:
+            self._api.post(f"/configs/{raw['ID']}/update", spec, version=str(record.version))
+        except Refused:
+            self._seen.pop(cluster, None)
+            if self._find(cluster) is None:
+                raise Conflict(f"the config {PREFIX}{cluster} was removed") from None
+            raise
         stored = self.load(cluster)
         if stored is None or (stored.holder, stored.epoch) != (record.holder, record.epoch):
             raise Conflict(f"the config {PREFIX}{cluster} was written by somebody else")
@@ -160,6 +169,7 @@ class SwarmStore:
         if known:
             try:
                 stored: dict[str, Any] = self._api.get(f"/configs/{known}")
+                self._seen[cluster] = stored
                 return stored
             except Refused:
                 del self._ids[cluster]  # removed and perhaps made anew: look by name
@@ -167,6 +177,7 @@ class SwarmStore:
         for config in configs:
             if config["Spec"]["Name"] == name:  # the filter matches prefixes too
                 self._ids[cluster] = config["ID"]
+                self._seen[cluster] = config
                 return config
         return None
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
+import socket
 from dataclasses import dataclass
 
 import pymysql
@@ -24,10 +26,15 @@ CREATE TABLE IF NOT EXISTS demo.writes (
 """`half` is 1 after the INSERT and 2 after the UPDATE of the same transaction: a committed 1 is half a transaction."""
 
 
-_TRANSACTION = (
+_WRITE = (
     (Step.BEGIN, "BEGIN"),
     (Step.INSERT, "INSERT INTO demo.writes (run, worker, seq, half) VALUES (%s, %s, %s, 1)"),
     (Step.UPDATE, "UPDATE demo.writes SET half = 2 WHERE run = %s AND worker = %s AND seq = %s"),
+    (Step.COMMIT, "COMMIT"),
+)
+_READ = (
+    (Step.BEGIN, "BEGIN"),
+    (Step.SELECT, "SELECT COUNT(*), MAX(half) FROM demo.writes WHERE run = %s AND worker = %s AND seq < %s"),
     (Step.COMMIT, "COMMIT"),
 )
 
@@ -44,7 +51,7 @@ class Broken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Where a client connects and as whom."""
+    """Where a client connects and as whom. `host`: an address, or a name of several, which then take turns."""
 
     host: str
     port: int
@@ -60,6 +67,7 @@ class Client:
         self._row = (run, worker)
         self._pooled = pooled
         self._kept: Connection | None = None
+        self._turns = itertools.count(worker)
         self.reconnects = 0
 
     def write(self, seq: int) -> None:
@@ -68,12 +76,19 @@ class Client:
         Raises:
             Broken: COMMIT was not acknowledged.
         """
+        self._do(_WRITE, seq)
+
+    def read(self, seq: int) -> None:
+        """Read what this worker wrote so far in one transaction: BEGIN, SELECT, COMMIT. Raises `Broken` like `write`."""
+        self._do(_READ, seq)
+
+    def _do(self, transaction: tuple[tuple[Step, str], ...], seq: int) -> None:
         step = Step.CONNECT
         connection: Connection | None = None
         try:
             connection = self._take()
             with connection.cursor() as cursor:
-                for following, statement in _TRANSACTION:
+                for following, statement in transaction:
                     step = following
                     cursor.execute(statement, (*self._row, seq) if "%s" in statement else None)
         except Exception as error:  # pymysql lets a few errors of the socket and of a cut packet through as they are
@@ -103,7 +118,7 @@ class Client:
     def _connect(self) -> Connection:
         account = self._account
         return pymysql.connect(
-            host=account.host,
+            host=address_of(account.host, next(self._turns)),
             port=account.port,
             user=account.user,
             password=account.password,
@@ -113,6 +128,16 @@ class Client:
             autocommit=None,  # the server's default; to set it would be one more round trip
             ssl_disabled=True,  # the load measures the database, not Python's TLS
         )
+
+
+def address_of(host: str, turn: int) -> str:
+    """One of the addresses of a name, the next one at each turn, as Swarm's virtual address deals out connections.
+
+    Raises:
+        OSError: the name is not known.
+    """
+    found = sorted({str(answer[4][0]) for answer in socket.getaddrinfo(host, None, socket.AF_INET, socket.SOCK_STREAM)})
+    return found[turn % len(found)]
 
 
 def explain(error: Exception) -> tuple[int | None, str]:

@@ -23,6 +23,7 @@ class Step(StrEnum):
     BEGIN = "begin"
     INSERT = "insert"
     UPDATE = "update"
+    SELECT = "select"
     COMMIT = "commit"
 
 
@@ -79,6 +80,7 @@ class Attempt:
 
     `due`: when the schedule wanted it. `begun`: then, or when the worker's transaction before it ended, whichever is later.
     `ended`: when it was acknowledged or given up. Connecting, and a pool's ping, lie between `begun` and `ended`.
+    `wrote`: False for one that only reads.
     """
 
     worker: int
@@ -87,6 +89,7 @@ class Attempt:
     begun: float
     ended: float
     failure: Failure | None = None
+    wrote: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +197,8 @@ class Tally:
         if failure is None:
             self._acknowledged += 1
             self._latencies.append(attempt.ended - attempt.due)
-            self._written.setdefault(attempt.worker, Ranges()).add(attempt.seq)
+            if attempt.wrote:
+                self._written.setdefault(attempt.worker, Ranges()).add(attempt.seq)
             self._without_since.pop(attempt.worker, None)
             return
         self._without_since.setdefault(attempt.worker, attempt.begun)
@@ -202,7 +206,7 @@ class Tally:
             self._unconnected += 1
         else:
             self._failed += 1
-        if failure.kind is Kind.UNKNOWN:
+        if failure.kind is Kind.UNKNOWN and attempt.wrote:
             self._unclear.setdefault(attempt.worker, Ranges()).add(attempt.seq)
         if len(self._failures) < MOST_FAILURES:
             self._failures.append(failure)
@@ -249,6 +253,11 @@ def next_due(due: float, interval: float, now: float, *, failed: bool) -> float:
     if failed and following <= now:
         following = due + interval * (math.floor((now - due) / interval) + 1)
     return following
+
+
+def is_read(seq: int, share: float) -> bool:
+    """Whether a worker's transaction number `seq` (from 1) is one that only reads, so that this `share` of them are."""
+    return math.floor(seq * share) > math.floor((seq - 1) * share)
 
 
 def percentiles(values: Sequence[float]) -> tuple[float, float, float, float]:

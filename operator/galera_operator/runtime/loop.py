@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from loguru import logger
@@ -57,8 +58,9 @@ class Loop:
         self._inbox.put("start")
         try:
             while not self._stopping.is_set():
-                if self._inbox.take(within=5.0):
-                    self.look_once()
+                reasons = self._inbox.take(within=5.0)
+                if reasons:
+                    self.look_once(reasons)
         finally:
             self._schedule.stop()
             for turn in self._turns.values():
@@ -66,10 +68,15 @@ class Loop:
             for cluster in self._clusters.values():
                 cluster.stop()
 
-    def look_once(self) -> None:
-        """List the clusters and start a turn for each that has none under way."""
+    def look_once(self, reasons: AbstractSet[str] = frozenset({"start"})) -> None:
+        """List the clusters and start a turn for each that has none under way.
+
+        Args:
+            reasons: names of clusters: only these are looked at. Any other word: all are.
+        """
+        only = reasons if reasons <= self._clusters.keys() else frozenset[str]()
         try:
-            clusters = self._engine.clusters()
+            clusters = self._engine.clusters(only)
         except (Unreachable, Refused) as error:
             if str(error) != self._engine_fault:
                 logger.error("the Swarm cannot be read, nothing is done until it can: {}", error)
@@ -81,7 +88,8 @@ class Loop:
             self._engine_fault = ""
         for cluster in clusters:
             self._start_turn(cluster)
-        self._forget({cluster.service.name for cluster in clusters})
+        if not only:
+            self._forget({cluster.service.name for cluster in clusters})
         self._pulse.came_round()
 
     def _start_turn(self, cluster: Cluster) -> None:
@@ -102,8 +110,9 @@ class Loop:
         self._pulse.turn_ended(name, failed=error is not None)
         if error is not None:
             logger.opt(exception=error).error("{}: a turn failed; this is a bug, please report it", name)
-        if not self._stopping.is_set():
-            self._inbox.put_later(f"recheck of {name}", LATER if error else turn.result().recheck)
+        recheck = LATER if error else turn.result().recheck
+        if recheck < self._schedule.every and not self._stopping.is_set():
+            self._inbox.put_later(name, recheck)  # else the periodic look comes first
 
     def _forget(self, present: set[str]) -> None:
         for name in set(self._clusters) - present:
@@ -115,7 +124,7 @@ class Loop:
     def _listen(self) -> None:
         while not self._stopping.is_set():
             try:
-                self._events.watch(lambda: self._inbox.put("event"), self._stopping.is_set)
+                self._events.watch(lambda service: self._inbox.put(service or "event"), self._stopping.is_set)
             except (Unreachable, Refused) as error:
                 logger.debug("events: {}; the periodic look goes on", error)
             self._stopping.wait(RECONNECT)

@@ -30,6 +30,7 @@ _MANY = 1000
 class Schedule:
     def __init__(self, inbox: Inbox, every: float) -> None:
         """Args: `every`: seconds between two periodic looks; events are best effort, this is the truth."""
+        self.every = every
         self._inbox = inbox
         # A look that comes late is still wanted, and several late ones are one: the default grace of 1 s would drop them.
         self._scheduler = BackgroundScheduler(

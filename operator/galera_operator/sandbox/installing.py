@@ -39,6 +39,7 @@ GROUPS = {
     "haproxy": {"haproxy": "haproxy"},
     "prometheus": {"prometheus": "prometheus", "promtool": "prometheus"},
     "chromium": {"chromium": "chromium", "npm": "npm"},
+    "bench": {"sysbench": "sysbench"},
 }
 
 # Debian enables a service when it installs it: at the next boot it would run although nobody asked for it.

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
@@ -36,7 +36,7 @@ class Ports:
 
     # Engine
 
-    def clusters(self) -> Sequence[Cluster]:
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
         self._engine()
         swarm = self._world.swarm
         return [Cluster(swarm.service(), swarm.wish, swarm.listing(), TOKEN)]
@@ -55,7 +55,7 @@ class Ports:
     def update_tasks(self, service_id: str, version: int, image: str, option: str) -> None:
         raise Refused("nobody plans work in the simulation: no run asks for an update")
 
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+    def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
         """Nothing runs beside anything here; the world wakes its operators itself."""
         raise Unreachable("the event stream broke")
 
@@ -137,7 +137,7 @@ class Wires(Ports):
         super().__init__(operator.world)
         self._operator = operator
 
-    def clusters(self) -> Sequence[Cluster]:
+    def clusters(self, only: Collection[str] = ()) -> Sequence[Cluster]:
         return self._call(super().clusters)
 
     def resize(self, service_id: str, version: int, replicas: int) -> None:

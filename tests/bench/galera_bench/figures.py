@@ -1,0 +1,134 @@
+"""Further figures of the operator: how fast it acts, how fast a member that is ready gets traffic, what the proxy costs."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from galera_bench.audit import Audit
+from galera_bench.cluster import LOAD_USER, PASSWORD, Bench
+from galera_bench.reached import first_routed
+from galera_operator.sandbox import commands
+
+ROUNDS = 10
+SYSBENCH_SECONDS = 12
+SYSBENCH_ROUNDS = 3
+READ_PORT = 3307
+
+Line = tuple[str, str, str]
+"""What, the figure, and what is promised."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """`before`, `after`: members."""
+
+    before: int
+    after: int
+    measure: Callable[[Bench], list[Line]]
+
+
+class ServiceEvents:
+    """The manager's own events about one service, with its own times."""
+
+    def __init__(self, socket: str, service: str) -> None:
+        arguments = ["events", "--filter", "type=service", "--filter", f"service={service}", "--format", "{{json .}}"]
+        self._process = subprocess.Popen(
+            [commands.docker_command(), "-H", socket, *arguments], stdout=subprocess.PIPE, text=True, env=commands.environment()
+        )
+
+    def stop(self) -> list[tuple[float, str]]:
+        """Time in seconds since the epoch, and the new number of replicas (empty where that did not change)."""
+        self._process.terminate()
+        told, _ = self._process.communicate(timeout=10)
+        events = [json.loads(line) for line in told.splitlines()]
+        return [(event["timeNano"] / 1e9, event["Actor"]["Attributes"].get("replicas.new", "")) for event in events]
+
+
+def label_and_routing(bench: Bench) -> list[Line]:
+    """2 -> 3 -> 2 again and again by the label, with readers on the read port."""
+    audit = Audit(bench)
+    audit.start()
+    writes, waits = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        load = bench.load(9000, Path(folder, "attempts"), port=READ_PORT, reads=1.0)
+        try:
+            for _ in range(ROUNDS):
+                events = ServiceEvents(bench.sandbox.nodes[0].socket, bench.database)
+                time.sleep(0.5)
+                since = time.time()
+                bench.scale(3)
+                bench.wait_whole(3, 60)
+                time.sleep(1.5)
+                writes.append(_first_write(events.stop(), since))
+                waits += first_routed(audit.accepted, audit.histories(), since)
+                bench.scale(2)
+                bench.wait_whole(2, 60)
+            result = load.stop()
+        finally:
+            load.kill()
+            audit.stop()
+            audit.close()
+    known = [one for one in writes if one is not None]
+    failed = result.failed + result.unconnected
+    return [
+        ("label change -> first service write, median", _spread(known, 1000, "ms"), "< 300 ms"),
+        ("Synced -> first transaction routed, median", _spread(waits, 1000, "ms"), "< 1500 ms"),
+        ("reads on the read port during that, failed", f"{failed} of {result.transactions}", "0"),
+    ]
+
+
+def _first_write(events: Sequence[tuple[float, str]], since: float) -> float | None:
+    """Seconds from the label's event to the next one that changed the number of replicas."""
+    label = next((at for at, replicas in events if at >= since and not replicas), None)
+    wrote = next((at for at, replicas in events if label and at >= label and replicas), None)
+    return wrote - label if label and wrote else None
+
+
+def _spread(values: Sequence[float], factor: float, unit: str) -> str:
+    if not values:
+        return "not seen"
+    low, middle, high = (value * factor for value in (min(values), statistics.median(values), max(values)))
+    return f"{middle:.0f} {unit} ({low:.0f} to {high:.0f}, n = {len(values)})"
+
+
+def proxy_cost(bench: Bench) -> list[Line]:
+    """Run sysbench oltp_read_write against the writer, directly and through a proxy, in turns."""
+    audit = Audit(bench)
+    audit.start()
+    proxy = bench.address("bench_proxy")[0]
+    _sysbench(bench, proxy, "prepare")
+    writer = bench.containers.address(audit.busiest(30.0))
+    audit.stop()
+    audit.close()
+    direct, proxied = [], []
+    for _ in range(SYSBENCH_ROUNDS):
+        direct.append(_sysbench(bench, writer, "run"))
+        proxied.append(_sysbench(bench, proxy, "run"))
+    cost = 1 - statistics.median(proxied) / statistics.median(direct)
+    told = f"{_spread(direct, 1, '/s')} direct, {_spread(proxied, 1, '/s')} through the proxy"
+    return [("proxy: transactions of sysbench oltp_read_write, 8 threads", told, ""), ("proxy: cost", f"{cost:.1%}", "<= 10 %")]
+
+
+def _sysbench(bench: Bench, host: str, command: str) -> float:
+    """Transactions a second; 0 for the preparation."""
+    options = [
+        "--db-driver=mysql", f"--mysql-host={host}", f"--mysql-user={LOAD_USER}", f"--mysql-password={PASSWORD}",
+        "--mysql-db=sbtest",
+        "--tables=4", "--table-size=10000", "--threads=8", f"--time={SYSBENCH_SECONDS}", "--report-interval=0",
+        "--mysql-ignore-errors=1213,1205", "--mysql-ssl=off",
+    ]  # fmt: skip
+    argv = [*bench.enter(), "sysbench", "oltp_read_write", *options, command]
+    done = commands.run(argv, timeout=180)
+    match = re.search(r"transactions:\s+\d+\s+\((?P<rate>[\d.]+) per sec", done.stdout)
+    return float(match["rate"]) if match else 0.0
+
+
+FIGURES = {"label": Figure(2, 2, label_and_routing), "proxy": Figure(3, 3, proxy_cost)}
