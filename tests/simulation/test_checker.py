@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from galera_operator.agent import routing
-from galera_operator.core import consent, decide, election, quorum, restart
+from galera_operator.core import consent, decide, election, quorum, restart, verdict
 from galera_operator.core.agent_api import Grant
 from galera_operator.core.plan import Act, Resize
 from galera_operator.runtime import tick
@@ -34,7 +34,7 @@ def finds(*words: str, tastes: tuple[str, ...] = (), seed: int = 1) -> bool:
 @pytest.fixture
 def _no_second_opinion(monkeypatch):
     """The veto would catch most of it: that is what it is for, and it would show as a broken invariant as well."""
-    monkeypatch.setattr(tick, "broken_invariants", lambda plan, seen, memory: ())
+    monkeypatch.setattr(verdict, "broken_invariants", lambda plan, seen, memory: ())
 
 
 def test_nothing_is_broken_as_long_as_nothing_is_taken_out():
@@ -133,7 +133,7 @@ def test_a_size_that_changes_by_two_is_seen(monkeypatch):
             return replace(plan, steps=(replace(plan.steps[0], after=plan.steps[0].before - 2),))
         return plan
 
-    monkeypatch.setattr(tick, "decide", hasty)
+    monkeypatch.setattr(verdict, "decide", hasty)
     assert finds("more than one member at once", tastes=("size",))
 
 
@@ -163,7 +163,7 @@ def test_an_invitation_that_replaces_any_copy_erases_what_was_acknowledged(monke
     monkeypatch.setattr(decide, "may_replace", lambda *_args: True)
     monkeypatch.setattr(decide, "unwelcome_copy", lambda *_args: None)
     monkeypatch.setattr(election, "wait_for_copies", lambda *_args, **_named: None)
-    monkeypatch.setattr(tick, "broken_invariants", lambda plan, seen, memory: ())
+    monkeypatch.setattr(verdict, "broken_invariants", lambda plan, seen, memory: ())
     assert finds("full transfer erases", "without acknowledged")
 
 
