@@ -33,8 +33,8 @@ mutants: $(READY)  ## The same with every unit test, property tests and simulate
 	$(VENV)/bin/python tests/mutation/check.py --histories 300
 
 test-integration: $(READY)
-	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb haproxy
-	$(VENV)/bin/pytest -n 3 tests/integration  # they wait more than they compute
+	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb haproxy prometheus chromium
+	$(VENV)/bin/pytest -n 3 tests/integration tests/browser  # they wait more than they compute
 
 test-contract: $(READY)  ## The simulator and the real Swarm and MariaDB answer the same questions alike.
 	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb

@@ -72,7 +72,7 @@ def test_every_member_is_restarted_the_writer_last_and_no_client_notices(cluster
     replaced_since(cluster, before)
     order = [int(match[1]) for match in said(cluster, r"^restart slot (\d)$", since)]
     assert sorted(order) == [1, 2, 3]
-    assert order[-1] == writer
+    assert order[-1] == writer, [one.text for one in cluster.logs.said(cluster.operator, since)]
     print(f"restarted in {time.time() - since:.0f} s, in the order {order}")
 
 
@@ -114,7 +114,7 @@ def test_an_update_that_fails_stops_at_the_first_member_and_a_person_is_told_whi
         slot = re.search(r"slot (\d) .*, which it replaced, ", plan["why"])
         assert slot, plan
         assert len(before & set(cluster.deployment.running())) == MEMBERS - 1, "more than one member was taken"
-        update(cluster, "--rollback")
+        cluster.deployment.docker("service", "update", "--detach", "--rollback", cluster.database)
         wait_updated(cluster, "rollback_completed")
 
     seen = under_load(cluster, 4, fail)

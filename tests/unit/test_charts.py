@@ -16,8 +16,10 @@ from galera_operator.sandbox.compose import without_ip_vs
 from galera_operator.sandbox.images import IMAGES
 
 CHARTS = Path(__file__).parents[2] / "charts"
-GALERA, WORDPRESS, ARTICLE = (CHARTS / name / "stack.yml" for name in ("galera", "wordpress", "article"))
-STACKS = [GALERA, WORDPRESS, ARTICLE]
+GALERA, WORDPRESS, ARTICLE, MONITORING = (
+    CHARTS / name / "stack.yml" for name in ("galera", "wordpress", "article", "monitoring")
+)
+STACKS = [GALERA, WORDPRESS, ARTICLE, MONITORING]
 HAPROXY = (CHARTS / "galera" / "haproxy.cfg").read_text()
 SLOTS = (CHARTS / "galera" / "slots.lua").read_text()
 UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600}
@@ -80,13 +82,23 @@ def test_there_is_one_member_per_node_and_it_keeps_its_data() -> None:
 # --- the proxy --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["haproxy.cfg", "slots.lua"])
-def test_a_config_is_named_after_its_content_because_swarm_cannot_change_one(name: str) -> None:
-    digits = hashlib.sha256((CHARTS / "galera" / name).read_bytes()).hexdigest()[:8]
+CONFIGS = [
+    (GALERA, "proxy", "/usr/local/etc/haproxy", "haproxy.cfg"),
+    (GALERA, "proxy", "/usr/local/etc/haproxy", "slots.lua"),
+    (MONITORING, "prometheus", "/etc/prometheus", "prometheus.yml"),
+    (MONITORING, "prometheus", "/etc/prometheus", "alerts.yml"),
+]
+
+
+@pytest.mark.parametrize(("file", "service", "folder", "name"), CONFIGS, ids=lambda value: value if "." in str(value) else "")
+def test_a_config_is_named_after_its_content_because_swarm_cannot_change_one(
+    file: Path, service: str, folder: str, name: str
+) -> None:
+    digits = hashlib.sha256((file.parent / name).read_bytes()).hexdigest()[:8]
     config = f"{name.replace('.', '_')}_{digits}"
-    assert stack(GALERA)["configs"].get(config) == {"file": f"./{name}"}, f"stack.yml: call the config of {name} {config}"
-    mounted = {entry["source"]: entry["target"] for entry in services(GALERA)["proxy"]["configs"]}
-    assert mounted[config] == f"/usr/local/etc/haproxy/{name}"
+    assert stack(file)["configs"].get(config) == {"file": f"./{name}"}, f"stack.yml: call the config of {name} {config}"
+    mounted = {entry["source"]: entry["target"] for entry in services(file)[service]["configs"]}
+    assert mounted[config] == f"{folder}/{name}"
 
 
 def test_the_proxy_remembers_an_address_for_longer_than_a_member_may_take_to_stop() -> None:

@@ -81,7 +81,6 @@ def test_a_cluster_is_in_exactly_one_condition():
         ("local_state", {"1": 4, "2": 2}),
         ("cluster_size", {"1": 3, "2": 3}),
         ("receive_queue_writesets", {"1": 0, "2": 3}),
-        ("flow_control_paused_ratio", {"1": 0, "2": 0}),
         ("last_committed_seqno", {"1": 48120, "2": 48118}),
         ("desync_count", {"1": 0, "2": 0}),
     ],

@@ -24,6 +24,7 @@ class Image:
         context: Folder that the build sees, from the repository's root.
         target: Stage of the Dockerfile; None: the last one.
         public: Ours is a stand-in of Debian's packages: where an image registry can be reached, the real one is pulled.
+        on_request: Only made where it is asked for by name.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Image:
     context: str
     target: str | None = None
     public: bool = False
+    on_request: bool = False
 
 
 IMAGES = (
@@ -38,6 +40,13 @@ IMAGES = (
     Image("galera-operator/member:dev", "Dockerfile", ".", target="member"),
     Image("haproxy:3.0", "charts/sandbox/haproxy/Dockerfile", "charts/sandbox/haproxy", public=True),
     Image("wordpress:6-apache", "charts/sandbox/wordpress/Dockerfile", "charts/sandbox/wordpress", public=True),
+    Image(
+        "prom/prometheus:v2.53.3",
+        "charts/sandbox/prometheus/Dockerfile",
+        "charts/sandbox/prometheus",
+        public=True,
+        on_request=True,
+    ),
 )
 
 ALL_NAMES = (base_image.NAME, *(image.name for image in IMAGES))
@@ -46,7 +55,7 @@ _NEVER_SENT = {".git", ".venv", "__pycache__", ".mypy_cache", ".ruff_cache", ".p
 
 
 def chosen(only: Iterable[str]) -> list[Image]:
-    """The images named in ``only``; all of them when it names none.
+    """The images named in ``only``; when it names none, all that are not made on request only.
 
     Raises:
         SandboxError: There is no image of such a name.
@@ -54,7 +63,7 @@ def chosen(only: Iterable[str]) -> list[Image]:
     names = list(only)
     if unknown := [name for name in names if name not in ALL_NAMES]:
         raise SandboxError(f"no such image: {', '.join(unknown)}; expected of: {', '.join(ALL_NAMES)}")
-    return [image for image in IMAGES if not names or image.name in names]
+    return [image for image in IMAGES if image.name in names or not (names or image.on_request)]
 
 
 def content_hash(root: Path, image: Image, base: str) -> str:

@@ -38,7 +38,7 @@ GROUPS = {
     },
     "haproxy": {"haproxy": "haproxy"},
     "prometheus": {"prometheus": "prometheus", "promtool": "prometheus"},
-    "chromium": {"chromium": "chromium", "npm": "npm"},
+    "chromium": {"chromium": "chromium"},
     "bench": {"sysbench": "sysbench"},
 }
 

@@ -19,8 +19,8 @@ from galera_operator.core.condition import Condition
 from galera_operator.core.model import Seat
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Page
-from galera_operator.core.report import View
-from galera_operator.core.traffic import believed_writer, may_write
+from galera_operator.core.report import View, is_writer
+from galera_operator.core.traffic import may_write
 from galera_operator.runtime.board import BUCKETS, Board, Posted
 from galera_operator.runtime.pulse import Pulse
 
@@ -109,12 +109,11 @@ def _clusters(views: list[tuple[str, View]]) -> Iterator[Metric]:
     )
     for name, view in views:
         seen = view.seen
-        writer = believed_writer(seen)
         wished.add_metric([name], seen.wanted)
         replicas.add_metric([name], seen.service.replicas)
         for one in Condition:
             condition.add_metric([name, one], view.condition is one)
-        writable.add_metric([name], writer is not None and may_write(writer))
+        writable.add_metric([name], any(is_writer(seat, seen) and may_write(seat) for seat in seen.seats))
         paused.add_metric([name], seen.settings.pause)
         kept.add_metric([name], len(view.kept))
     yield from (wished, replicas, condition, writable, paused, kept)
@@ -128,13 +127,12 @@ def _members(views: list[tuple[str, View]]) -> Iterator[Metric]:
         for name, told in _TRANSFER.items()
     }
     for cluster, view in views:
-        writer = believed_writer(view.seen)
         for seat in view.seen.seats:
             labels = [cluster, str(seat.slot), seat.task.node]
             now = phase_of(seat)
             for one in Phase:
                 phase.add_metric([*labels, one], now is one)
-            gauges["writer"].add_metric(labels, writer is not None and writer.slot == seat.slot)
+            gauges["writer"].add_metric(labels, is_writer(seat, view.seen))
             for name, value in _values(seat):
                 gauges[name].add_metric(labels, value)
             transfer = seat.agent.transfer if seat.agent else None
@@ -149,7 +147,7 @@ def _members(views: list[tuple[str, View]]) -> Iterator[Metric]:
 _GAUGES = {
     "seen": "1 while its agent answers.",
     "admitted": "1 once traffic may come to it.",
-    "writer": "1 for the one that the write port routes to.",
+    "writer": "1 for who takes the writes of the write port.",
     "sessions": "Client sessions.",
     "transactions_in_flight": "Client sessions inside a transaction or a statement.",
     "data_bytes": "Size of its data directory.",
@@ -158,7 +156,7 @@ _GAUGES = {
     "local_state": "wsrep_local_state: 1 Joining, 2 Donor/Desynced, 3 Joined, 4 Synced.",
     "cluster_size": "wsrep_cluster_size.",
     "receive_queue_writesets": "wsrep_local_recv_queue: received and not yet applied.",
-    "flow_control_paused_ratio": "wsrep_flow_control_paused: part of the time, 0 to 1, since the status was flushed.",
+    "flow_paused_ratio": "Part of the last seconds, 0 to 1, in which flow control held its commits back.",
     "last_committed_seqno": "wsrep_last_committed.",
     "desync_count": "wsrep_desync_count: how many operations keep it out of flow control.",
 }
@@ -179,12 +177,13 @@ def _values(seat: Seat) -> Iterator[tuple[str, float]]:
         yield "transactions_in_flight", agent.in_flight
         if agent.data_bytes:
             yield "data_bytes", agent.data_bytes
+        if agent.flow:
+            yield "flow_paused_ratio", agent.flow.paused
     yield "primary", wsrep is not None and wsrep.is_primary
     yield "synced", wsrep is not None and wsrep.is_synced
     if wsrep:
         yield "local_state", wsrep.local_state
         yield "cluster_size", wsrep.cluster_size
         yield "receive_queue_writesets", wsrep.queue
-        yield "flow_control_paused_ratio", wsrep.flow_control_paused
         yield "last_committed_seqno", wsrep.last_committed
         yield "desync_count", wsrep.desync_count
