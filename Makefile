@@ -1,5 +1,5 @@
 # One command each; every one sets up what it needs.
-.PHONY: demo faults test test-unit test-simulation test-mutation test-integration test-contract test-e2e mutants lint bench clean
+.PHONY: demo faults test test-unit test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,7 @@ demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm
 faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load, and a table: build/faults.md.
 	$(VENV)/bin/pytest tests/e2e/test_faults.py
 
-test: lint test-unit test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, faults, mutants.
+test: lint test-unit test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, test-planned, faults, mutants.
 
 test-unit: $(READY)
 	$(VENV)/bin/pytest -n 2 tests/unit tests/property
@@ -40,8 +40,15 @@ test-contract: $(READY)  ## The simulator and the real Swarm and MariaDB answer 
 	$(VENV)/bin/python -m galera_operator.sandbox.packages mariadb
 	$(VENV)/bin/pytest tests/contract
 
+# What takes longer than CI may: real clusters under load, for minutes each.
+PLANNED := $(addprefix tests/e2e/test_,restart.py writer.py runbooks.py monitoring.py)
+
 test-e2e: $(READY)
-	$(VENV)/bin/pytest tests/e2e --ignore=tests/e2e/test_faults.py
+	$(VENV)/bin/pytest tests/e2e $(addprefix --ignore=,tests/e2e/test_faults.py $(PLANNED))
+
+test-planned: $(READY)  ## Restarts, updates, moves of the writer, every runbook, every alert: on a real Swarm under load, 40 min.
+	$(VENV)/bin/python -m galera_operator.sandbox.packages chromium
+	$(VENV)/bin/pytest $(PLANNED)
 
 lint: $(READY)
 	$(VENV)/bin/ruff check operator tests
