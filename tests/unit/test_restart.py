@@ -301,3 +301,7 @@ def test_a_service_whose_tasks_are_never_made_anew_is_refused():
     seen = three_calm()
     never = replace(seen, service=replace(seen.service, restart_condition="none"))
     assert "docker service update --restart-condition any shop_db" in restart_objection(never, remembered(), alone=False)
+
+
+def test_the_lives_that_are_to_end_are_those_of_every_member_that_is_here():
+    assert lives_now(cluster(member(1), waiting(2), unseen(3))) == {1: "life1", 2: "life2"}

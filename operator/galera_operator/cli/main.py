@@ -63,7 +63,7 @@ def run() -> None:
     from galera_operator.web.server import CannotListen, serving  # noqa: PLC0415 - no other command needs a web server
 
     try:
-        run_operator(settings, lambda board, pulse: serving(settings.listen_at, board, pulse))
+        run_operator(settings, lambda *parts: serving(settings.listen_at, *parts))
     except BadRunbook as error:
         fail(error, 2)
     except (Unreachable, Refused, CannotListen) as error:

@@ -22,6 +22,7 @@ from galera_operator.core.decide import decide
 from galera_operator.core.plan import Plan
 from galera_operator.core.planned import Planned, Run, RunState
 from galera_operator.core.remembered import Memory
+from galera_operator.core.report import run_json
 from galera_operator.core.runbook import Runbook
 from galera_operator.core.running import NotRequested, abort, advance, answer, request
 from galera_operator.core.verbs import VERBS
@@ -120,7 +121,7 @@ def run(
         _write(lookout, view.seen.service.name, lambda memory: request(memory, asked))
         if wait:
             raise typer.Exit(follow(lookout, service, asked, timeout, _say_json if json_ else _say))
-        (_say_json if json_ else _say)(progress(service, book, asked))
+        (_say_json if json_ else _say)(run_json(service, book, asked))
 
 
 @app.command()
@@ -133,7 +134,7 @@ def status(service: Service, *, json_: AsJson = False) -> None:
         view = lookout.view(service)
         planned, settings, now = view.memory.planned, view.seen.settings, time.time()
         runs = [run for run in (planned.run, *planned.requests) if run]
-        told = [progress(service, lookout.books.get(run.runbook), run) for run in runs]
+        told = [run_json(service, lookout.books.get(run.runbook), run) for run in runs]
         coming = [
             {"schedule": one.name, "text": one.text, "next": _at(next_time(one.cron, settings.timezone, now))}
             for one in settings.schedules
@@ -230,7 +231,7 @@ def follow(lookout: Lookout, service: str, asked: Run, within: float, say: Calla
         if found is None:
             fail(f"the run is not in the record of {service} any more: a newer one has taken its place", 1)
         book = lookout.books.get(found.runbook)
-        told = progress(service, book, found)
+        told = run_json(service, book, found)
         if told != last:
             last = told
             say(told)
@@ -242,24 +243,6 @@ def follow(lookout: Lookout, service: str, asked: Run, within: float, say: Calla
 def found_in(planned: Planned, run_id: str) -> Run | None:
     """The run of this id, waiting, on its way or over."""
     return next((run for run in (planned.run, *planned.requests) if run and run.id == run_id), None)
-
-
-def progress(service: str, book: Runbook | None, run: Run) -> dict[str, Any]:
-    """Where a run stands, for programs. Stable keys; times in ISO 8601."""
-    stages = book.stages if book else ()
-    return {
-        "service": service,
-        "run": run.id,
-        "runbook": run.runbook,
-        "arguments": dict(run.arguments),
-        "by": run.by,
-        "begun": _at(run.begun),
-        "state": str(run.state),
-        "stage": min(run.stage + 1, len(stages)) if stages else run.stage + 1,
-        "stages": len(stages),
-        "stage_name": stages[run.stage].name if run.stage < len(stages) else "",
-        "note": run.note or ("waits for the operator" if run.state is RunState.WAITING else ""),
-    }
 
 
 def _say(told: dict[str, Any]) -> None:

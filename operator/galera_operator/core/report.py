@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from galera_operator.core.agent_api import ANY_WRITER, Transfer
@@ -12,8 +13,10 @@ from galera_operator.core.flow import brake
 from galera_operator.core.model import NamesUnknown, Seat, Snapshot, Unseen
 from galera_operator.core.phase import Phase, phase_of
 from galera_operator.core.plan import Act, Page, Plan
+from galera_operator.core.planned import Run, RunState
 from galera_operator.core.remembered import DamagedRecord, Memory
 from galera_operator.core.rollout import progress
+from galera_operator.core.runbook import Runbook
 from galera_operator.core.terms import grace_too_short
 from galera_operator.core.traffic import believed_writer
 from galera_operator.core.transfer import seconds_left
@@ -118,4 +121,22 @@ def _member_json(seat: Seat, view: View) -> dict[str, Any]:
         "transfer": _transfer_json(agent.transfer) if agent and agent.transfer else None,
         "position": str(agent.position) if agent and agent.position else None,
         "note": seat.member.cause if isinstance(seat.member, Unseen) else seat.member.agent.note,
+    }
+
+
+def run_json(service: str, book: Runbook | None, run: Run) -> dict[str, Any]:
+    """Where a run of a runbook stands, for programs. Stable keys; times in ISO 8601."""
+    stages = book.stages if book else ()
+    return {
+        "service": service,
+        "run": run.id,
+        "runbook": run.runbook,
+        "arguments": dict(run.arguments),
+        "by": run.by,
+        "begun": datetime.fromtimestamp(run.begun, UTC).isoformat(timespec="seconds"),
+        "state": str(run.state),
+        "stage": min(run.stage + 1, len(stages)) if stages else run.stage + 1,
+        "stages": len(stages),
+        "stage_name": stages[run.stage].name if run.stage < len(stages) else "",
+        "note": run.note or ("waits for the operator" if run.state is RunState.WAITING else ""),
     }

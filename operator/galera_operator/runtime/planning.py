@@ -13,9 +13,10 @@ from galera_operator.core.model import Snapshot
 from galera_operator.core.planned import Run
 from galera_operator.core.remembered import Memory
 from galera_operator.core.runbook import Runbook
-from galera_operator.core.running import advance
+from galera_operator.core.running import NotRequested, advance
 from galera_operator.core.schedule import fire, keep_baselines
 from galera_operator.core.spec import Wish
+from galera_operator.runtime.asked import Asked
 from galera_operator.runtime.schedule import due, why_closed
 
 
@@ -25,11 +26,17 @@ class Planning:
 
     books: Mapping[str, Runbook] = field(default_factory=dict)
     wall: Callable[[], float] = time.time
+    asked: Asked = field(default_factory=Asked)
 
     def turn(self, seen: Snapshot, memory: Memory) -> Memory:
         """The memory with all that is due asked for, and the run on its way moved on."""
         settings, now = seen.settings, self.wall()
         before = memory.planned.run
+        for change in self.asked.take(seen.service.name):
+            try:
+                memory = change(memory)
+            except NotRequested as error:
+                logger.warning("{}: not done: {}", seen.service.name, error)
         if isinstance(seen.wish, Wish) and not settings.pause:  # what is not readable now is not forgotten for it
             schedules = settings.schedules
             memory = keep_baselines(memory, schedules, now)

@@ -16,6 +16,7 @@ from galera_operator.adapters.names import DockerNames
 from galera_operator.adapters.swarm import SwarmEngine
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.adapters.swarm_store import SwarmStore
+from galera_operator.runtime.asked import Asked
 from galera_operator.runtime.board import Board
 from galera_operator.runtime.inbox import Inbox
 from galera_operator.runtime.journal import Journal
@@ -32,7 +33,7 @@ CLUSTERS_AT_ONCE = 16
 QUESTIONS_AT_ONCE = 64
 
 
-def run_operator(settings: Settings, show: Callable[[Board, Pulse], AbstractContextManager[None]]) -> None:
+def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], AbstractContextManager[None]]) -> None:
     """Run until SIGTERM or SIGINT.
 
     Args:
@@ -50,9 +51,10 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse], AbstractCont
         logger.info("no {}: only services with a root password in their environment can be operated", settings.token_file)
     books = load(settings.runbooks)
     inbox, board, pulse = Inbox(), Board(books), Pulse(settings.look_every)
+    asked = Asked(books, token, inbox.put)
     holder = f"{os.uname().nodename}-{secrets.token_hex(4)}"
     with (
-        show(board, pulse),
+        show(board, pulse, asked),
         ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="ask") as pool,
         ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="turn") as workers,
     ):
@@ -62,7 +64,7 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse], AbstractCont
             Journal(settings.journal_dir),
             pool,
             names=DockerNames(),
-            planning=Planning(books),
+            planning=Planning(books, asked=asked),
             audience=board,
         )
         store = SwarmStore(api)

@@ -1,4 +1,4 @@
-"""The routes: ``/`` the status page, ``/events`` its stream, ``/api/status``, ``/metrics``, ``/healthz``. All only read."""
+"""The routes: ``/`` the status page, ``/events`` its stream, ``/api/status``, ``/metrics``, ``/healthz``; and those of runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,13 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from galera_operator.runtime.asked import Asked
 from galera_operator.runtime.board import Board
 from galera_operator.runtime.pulse import Pulse
 from galera_operator.web.feed import Feed
 from galera_operator.web.metrics import CONTENT_TYPE, Metrics
 from galera_operator.web.page import Pages, status
+from galera_operator.web.runs import Runs
 
 _HEADERS = {
     "content-security-policy": (
@@ -35,7 +37,7 @@ _HEADERS = {
 _STATIC = {"page.css": "text/css", "page.js": "text/javascript", "icon.svg": "image/svg+xml"}
 
 
-def make_app(board: Board, pulse: Pulse, feed: Feed, pages: Pages) -> Starlette:
+def make_app(board: Board, pulse: Pulse, feed: Feed, pages: Pages, asked: Asked) -> Starlette:
     metrics = Metrics(board, pulse)
     as_of: dict[str, tuple[tuple[int, int], bytes]] = {}
 
@@ -75,6 +77,7 @@ def make_app(board: Board, pulse: Pulse, feed: Feed, pages: Pages) -> Starlette:
         Route("/api/status", state),
         Route("/metrics", scrape),
         Route("/healthz", health),
+        *Runs(board, asked).routes,
         *(Route(f"/static/{name}", _static(name, kind)) for name, kind in _STATIC.items()),
     ]
     return Starlette(routes=routes, middleware=[Middleware(SafeHeaders)], lifespan=lifespan)

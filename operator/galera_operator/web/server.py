@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import uvicorn
 from loguru import logger
 
+from galera_operator.runtime.asked import Asked
 from galera_operator.runtime.board import Board
 from galera_operator.runtime.pulse import Pulse
 from galera_operator.web.app import make_app
@@ -28,11 +29,12 @@ class CannotListen(Exception):
 
 
 @contextmanager
-def serving(at: tuple[str, int] | None, board: Board, pulse: Pulse) -> Iterator[None]:
+def serving(at: tuple[str, int] | None, board: Board, pulse: Pulse, asked: Asked | None = None) -> Iterator[None]:
     """Serve while the block runs.
 
     Args:
         at: address and port; None: serve nothing.
+        asked: where requests for runbooks go; None: nobody may make one.
 
     Raises:
         CannotListen: before the block begins.
@@ -50,7 +52,7 @@ def serving(at: tuple[str, int] | None, board: Board, pulse: Pulse) -> Iterator[
     # Whoever sends rubbish gets 400; a line in the log for each would let them fill the disk.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     config = uvicorn.Config(
-        make_app(board, pulse, feed, pages),
+        make_app(board, pulse, feed, pages, asked or Asked()),
         http=GuardedProtocol,
         ws="none",
         loop="asyncio",
