@@ -10,6 +10,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ import yaml
 from chromium import audit, chromium
 from deployment import CHARTS, ROOT, Deployment
 from door import door
+from faults import probe
 from faults.cluster import Cluster
 from faults.containers import Container, in_network_of, named, send
 from playwright.sync_api import expect
@@ -47,9 +49,9 @@ class Prometheus:
         (one,) = self.cluster.containers.running("mon_prometheus")
 
         def get() -> Any:
-            connection = http.client.HTTPConnection("127.0.0.1", 9090, timeout=5)
-            connection.request("GET", path)
-            return json.loads(connection.getresponse().read())
+            with closing(http.client.HTTPConnection("127.0.0.1", 9090, timeout=5)) as connection:
+                connection.request("GET", path)
+                return json.loads(connection.getresponse().read())
 
         told = in_network_of(one.pids[0], get)
         assert told["status"] == "success", told
@@ -115,6 +117,7 @@ def prometheus(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> It
             every=0.5,
             ignoring=(OSError, http.client.HTTPException, ValueError),
         )
+        prometheus.wait_calm()  # before its first question it knew of no operator
         yield prometheus
     finally:
         stack.remove()
@@ -199,21 +202,27 @@ def test_a_member_that_does_not_answer(prometheus: Prometheus) -> None:
 def test_a_slow_member(prometheus: Prometheus) -> None:
     cluster = prometheus.cluster
     writer, slow = cluster.writer().slot, cluster.readers()[0].slot
-    rows = "INSERT INTO demo.slow (v) VALUES (1);" * 4000
     cluster.sql(writer, "CREATE TABLE IF NOT EXISTS demo.slow (id INT AUTO_INCREMENT PRIMARY KEY, v INT)")
 
     def load() -> None:
-        held = threading.Thread(target=cluster.sql, args=(slow, "USE demo; LOCK TABLES slow READ; DO SLEEP(25)"))
-        writes = threading.Thread(target=cluster.sql, args=(writer, rows, 90))
-        held.start()
-        writes.start()
-        threads.extend((held, writes))
+        threads.append(threading.Thread(target=cluster.sql, args=(slow, "USE demo; LOCK TABLES slow READ; DO SLEEP(30)")))
+        threads.extend(threading.Thread(target=write) for _ in range(4))
+        for thread in threads:
+            thread.start()
+
+    def write() -> None:
+        with closing(probe.connect(cluster.hosts()[0], cluster.password, 60.0)) as connection, connection.cursor() as cursor:
+            while not ended.is_set():
+                cursor.execute("INSERT INTO demo.slow (v) VALUES (1)")
+                connection.commit()
 
     def end() -> None:
+        ended.set()
         for thread in threads:
             thread.join(100)
 
     threads: list[threading.Thread] = []
+    ended = threading.Event()
     promised(prometheus, "GaleraFlowControl", load, end)
     cluster.wait_whole(120)
 
