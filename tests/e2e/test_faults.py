@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import signal
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from faults.by_hand import Hand, all_killed_until_whole
@@ -16,6 +20,9 @@ from faults.scene import Fault, command_in, suffer
 from faults.table import TABLE
 from faults.transfers import empty
 
+from galera_operator.core.moment import Moment
+from galera_operator.core.story import Kind, events_of
+from galera_operator.runtime.journal import read_file
 from galera_operator.sandbox.api import Sandbox
 from galera_operator.sandbox.waiting import NotInTime, NotYet, wait_until
 
@@ -47,9 +54,15 @@ def cluster(deployed: Cluster) -> Cluster:
     return deployed
 
 
+SUFFERED: dict[str, tuple[datetime, datetime]] = {}
+"""When each fault began and was over, for the journal's sake."""
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_after_it_no_acknowledged_write_is_lost_and_all_members_are_back_and_alike(cluster: Cluster, fault: Fault) -> None:
+    begun = datetime.now(UTC)
     outcome = suffer(cluster, fault, run=1 + FAULTS.index(fault))
+    SUFFERED[fault.name] = begun, datetime.now(UTC)
     TABLE.rows.append(outcome.row)
     TABLE.remarks += [f"{fault.name}: {page}" for page in outcome.pages]
     TABLE.remarks += [f"{fault.name}: ran `{command}`" for command in outcome.obeyed]
@@ -92,6 +105,32 @@ def test_a_copy_lost_with_all_members_down_is_a_page_whose_command_brings_the_re
     cluster.deployment.execute(cluster.operator, *command.split(), "--yes")
     cluster.wait_whole(120)
     assert cluster.sql_everywhere(f"SET SESSION wsrep_sync_wait = 15; {rows}") == dict.fromkeys((1, 2, 3), before)
+
+
+def journals(cluster: Cluster) -> list[Path]:
+    """What operators have written, on every node that one of them lived on."""
+    volumes = [cluster.containers.volume(node.index, "db_journal") for node in cluster.sandbox.nodes]
+    return [file for volume in volumes for file in sorted(volume.glob(f"{cluster.database}.jsonl*"))]
+
+
+def test_the_journal_tells_of_each_fault_and_every_decision_in_it_is_made_again(cluster: Cluster) -> None:
+    """`why` and `history` are made of these moments; `replay` decides each of them anew."""
+    files = journals(cluster)
+    assert files
+    command = [str(Path(sys.executable).with_name("galera-operator")), "replay", "--json"]
+    for file in files:
+        done = subprocess.run([*command, str(file)], capture_output=True, text=True, timeout=300, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    moments = sorted(
+        (moment for file in files for moment in read_file(file) if isinstance(moment, Moment)), key=lambda moment: moment.at
+    )
+    untold = []
+    for name, (begun, ended) in SUFFERED.items():
+        kinds = {event.kind for event in events_of(moments) if begun <= event.until and event.at <= ended}
+        if not {Kind.SEEN, Kind.OPERATOR} & kinds and "proxy" not in name:
+            untold.append(f"{name}: {sorted(kinds)}")
+    assert untold == []
+    print(f"{len(moments)} moments in {len(files)} journals, all decided alike")
 
 
 def _figures(seconds: list[float]) -> str:

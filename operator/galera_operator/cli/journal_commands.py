@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any
 
 import typer
 
+from galera_operator.cli.output import AsJson, Service, fail
 from galera_operator.core.moment import Moment
 from galera_operator.core.plan import Act, Page, Plan
 from galera_operator.core.story import Event, Kind, events_of, last_episode, phases
@@ -20,8 +21,6 @@ from galera_operator.core.verdict import decides_otherwise
 from galera_operator.runtime.journal import NoJournal, Unreadable, read_cluster, read_file
 from galera_operator.settings import Settings
 
-Service = Annotated[str, typer.Argument(help="The Swarm service of the database, e.g. wordpress_dbcluster.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Directory = Annotated[Path | None, typer.Option("--journal", help="The journal's directory; by default the operator's own.")]
 
 
@@ -42,7 +41,7 @@ def why(
     now = episode[-1]
     events = [event for event in events_of(episode) if slot is None or slot in event.slots]
     if slot is not None and not events and (now.seen is None or slot not in phases(now.seen)):
-        _fail(f"{service} has no slot {slot}, and nothing was recorded about one since {_time(episode[0].at)}", 2)
+        fail(f"{service} has no slot {slot}, and nothing was recorded about one since {_time(episode[0].at)}", 2)
     if json_:
         typer.echo(json.dumps({"service": service, "slot": slot} | _now(now) | {"events": [_event(one) for one in events]}))
         return
@@ -92,7 +91,7 @@ def replay(
         if now is not None:
             others.append((moment, now))
     if not decided and not idle:
-        _fail(f"{file} holds no moment", 2)
+        fail(f"{file} holds no moment", 2)
     if json_:
         differences = [_difference(moment, now) for moment, now in others]
         typer.echo(json.dumps({"decided": decided, "without_a_look": idle, "differences": differences}))
@@ -111,9 +110,9 @@ def _moments(service: str, directory: Path | None) -> Sequence[Moment]:
     try:
         found = list(_readable(_strictly(read_cluster(directory or Settings().journal_dir, service))))
     except NoJournal as error:
-        _fail(error, 1)
+        fail(error, 1)
     if not found:
-        _fail(f"the journal of {service} holds no moment yet", 1)
+        fail(f"the journal of {service} holds no moment yet", 1)
     return found
 
 
@@ -121,7 +120,7 @@ def _strictly(lines: Iterable[Moment | Unreadable]) -> Iterable[Moment | Unreada
     try:
         yield from lines
     except BadMessage as error:
-        _fail(error, 2)
+        fail(error, 2)
 
 
 def _readable(lines: Iterable[Moment | Unreadable]) -> Iterable[Moment]:
@@ -169,8 +168,3 @@ def _kind(plan: Plan) -> str:
 
 def _time(at: datetime) -> str:
     return at.strftime("%Y-%m-%d %H:%M:%S.") + f"{at.microsecond // 100_000}"
-
-
-def _fail(reason: object, code: int) -> NoReturn:
-    print(f"galera-operator: {reason}", file=sys.stderr)
-    raise typer.Exit(code)
