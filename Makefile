@@ -1,5 +1,5 @@
 # One command each; every one sets up what it needs.
-.PHONY: demo faults test test-unit test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench clean
+.PHONY: demo faults test test-unit test-property test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,10 +18,13 @@ demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm
 faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load, and a table: build/faults.md.
 	$(VENV)/bin/pytest tests/e2e/test_faults.py
 
-test: lint test-unit test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, test-planned, faults, mutants.
+test: lint test-unit test-property test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, test-planned, faults, mutants.
 
 test-unit: $(READY)
-	$(VENV)/bin/pytest -n 2 tests/unit tests/property
+	$(VENV)/bin/pytest -n 2 tests/unit
+
+test-property: $(READY)
+	$(VENV)/bin/pytest -n 2 tests/property
 
 test-simulation: $(READY)  ## At night: .venv/bin/galera-operator sim run --histories 1000000 --processes $$(nproc)
 	$(VENV)/bin/pytest -s tests/simulation

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 
 import click
 import pytest
@@ -115,30 +111,6 @@ def test_a_simulated_campaign_is_told_as_json() -> None:
     assert (told["histories"], told["actions"], told["broken"]) == (2, 10, [])
 
 
-def completed(typed: str) -> set[str]:
-    """What the Tab key offers in bash, from the installed command."""
-    environment = {
-        **os.environ,
-        "_GALERA_OPERATOR_COMPLETE": "complete_bash",
-        "COMP_WORDS": typed,
-        "COMP_CWORD": str(len(typed.split(" ")) - 1),
-        "DOCKER_HOST": "unix:///nowhere/docker.sock",
-    }
-    command = Path(sys.executable).with_name("galera-operator")
-    done = subprocess.run([str(command)], capture_output=True, text=True, timeout=60, env=environment, check=False)
-    return set(done.stdout.split())
-
-
-def test_the_tab_key_completes_commands_and_options() -> None:
-    assert completed("galera-operator do") == {"doctor"}
-    assert {"up", "down", "status"} <= completed("galera-operator sandbox ")
-    assert "--json" in completed("galera-operator status --j")
-
-
-def test_the_tab_key_is_silent_where_no_engine_answers() -> None:
-    assert completed("galera-operator plan w") == set()
-
-
 def test_the_tab_key_offers_the_galera_services_that_begin_so(monkeypatch) -> None:
     def engine(timeout: float) -> object:
         return type("Engine", (), {"get": staticmethod(answers.__getitem__)})()
@@ -149,12 +121,3 @@ def test_the_tab_key_offers_the_galera_services_that_begin_so(monkeypatch) -> No
     answers = {"/networks": [], "/services": [*({"Spec": {"Name": name, **spec}} for name in names), web]}
     monkeypatch.setattr(completing, "EngineApi", engine)
     assert completing.galera_services("shop_") == ["shop_archive", "shop_db"]
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_there_is_a_completion_script_for_each_common_shell(shell: str) -> None:
-    environment = {**os.environ, "_GALERA_OPERATOR_COMPLETE": f"source_{shell}"}
-    command = Path(sys.executable).with_name("galera-operator")
-    done = subprocess.run([str(command)], capture_output=True, text=True, timeout=60, env=environment, check=True)
-    assert "galera-operator" in done.stdout
-    assert f"complete_{shell}" in done.stdout
