@@ -1,5 +1,5 @@
 # One command each; every one sets up what it needs.
-.PHONY: demo faults test test-unit test-property test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench clean
+.PHONY: demo faults test test-unit test-property test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench footprint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -63,6 +63,9 @@ lint: $(READY)
 bench: $(READY)  ## The same load and scenarios on this operator and on what people run today: build/bench/results.md.
 	$(VENV)/bin/python -m galera_operator.sandbox.packages bench
 	PYTHONPATH=tests/bench:tests/e2e $(VENV)/bin/python -m galera_bench $(ONLY)
+
+footprint: $(READY)  ## What the operator itself costs, beside 1 to 1,000 simulated clusters behind real sockets. 5 min.
+	PYTHONPATH=tests/bench:tests/e2e $(VENV)/bin/python -m galera_bench.footprint --out build/bench
 
 clean:
 	test ! -x $(VENV)/bin/galera-operator || $(VENV)/bin/galera-operator sandbox down --purge

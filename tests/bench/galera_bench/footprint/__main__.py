@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import contextlib
+import json
 import os
 import resource
 import statistics
@@ -193,9 +193,7 @@ def main() -> int:
         print(costs[-1], flush=True)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):
-            (options.out / "footprint.json").unlink()
-        (options.out / "footprint.json").write_text(str([asdict(cost) for cost in costs]))
+        (options.out / "footprint.json").write_text(json.dumps([asdict(cost) for cost in costs], indent=1) + "\n")
         (options.out / "footprint.md").write_text(rows(costs) + "\n")
     print(rows(costs))
     return 0
