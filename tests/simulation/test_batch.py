@@ -17,6 +17,7 @@ NOT_HERE = {
     "foreign-history",
     "split-brain",
     "no-usable-copy",
+    "runbook-failed",  # nobody runs one here
     "record-damaged",  # the simulated store keeps what it was given; tests/unit damages a real one's labels
 }
 """Pages that a batch of this size need not come to."""

@@ -150,6 +150,9 @@ def provider_options(settings: Settings, user: str) -> str:
         "evs.suspect_timeout": "PT2S",
         "evs.inactive_timeout": "PT6S",
         "evs.inactive_check_period": "PT0.25S",
+        # A member that joins makes everybody agree on a new view, and writers wait for it; where one message of that crosses
+        # another, the next try comes after this time, by default a second.
+        "evs.join_retrans_period": "PT0.3S",
     }
     for item in filter(None, (part.strip() for part in user.split(";"))):
         key, equals, value = (part.strip() for part in item.partition("="))
