@@ -21,11 +21,9 @@ ACCEPTED = HERE / "accepted.toml"
 
 FILES = [
     *(f"core/{name}.py" for name in ("decide", "doubt", "election", "quorum", "accounting", "consent", "condition", "scaling")),
-    *(
-        f"core/{name}.py"
-        for name in ("veto", "veto_leaving", "veto_planned", "traffic", "memory", "transfer", "spec", "position")
-    ),
-    *(f"core/{name}.py" for name in ("wsrep_status", "flow", "terms", "binding", "renewal", "restart", "writer", "errand")),
+    *(f"core/{name}.py" for name in ("veto", "veto_leaving", "veto_planned", "traffic", "memory", "transfer", "spec")),
+    *(f"core/{name}.py" for name in ("position", "wsrep_status", "flow", "terms", "binding", "renewal")),
+    *(f"core/{name}.py" for name in ("draining", "restart", "writer", "errand")),
     *(f"agent/{name}.py" for name in ("commands", "peers", "routing", "flow", "disk", "forming", "bootstrap_mark")),
     "runtime/lease.py",
 ]

@@ -26,10 +26,10 @@ from builders import (
 
 from galera_operator.core.agent_api import Admission, Stage
 from galera_operator.core.decide import DNS_PATIENCE, decide
+from galera_operator.core.draining import DRAIN_SLACK
 from galera_operator.core.model import Silence
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Invite, Page, Resize, StopMember
 from galera_operator.core.remembered import Memory, Shrink
-from galera_operator.core.scaling import DRAIN_SLACK
 from galera_operator.core.spec import BadWish, Wish
 from galera_operator.core.veto import broken_invariants
 

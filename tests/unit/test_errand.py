@@ -95,7 +95,7 @@ AWAY = planning(away=("n3",))
 def test_the_member_on_a_node_that_is_to_be_empty_is_drained_first():
     plan = decide(three_calm(), AWAY)
     assert step_of(plan) == DrainMember(*recipient(3), seconds=50.0)
-    assert plan.why == "n3 is to be empty; slot 3 (n3) is drained first"
+    assert plan.why == "n3 is to be empty; slot 3 (n3) is there, so it is drained first"
     assert vetoed(plan.steps[0], three_calm(), AWAY) == ""
 
 

@@ -23,12 +23,12 @@ from builders import (
 
 from galera_operator.core.agent_api import ANY_WRITER, Stage
 from galera_operator.core.decide import decide
+from galera_operator.core.draining import DRAIN_SLACK
 from galera_operator.core.memory import differs_in_kind, remember
 from galera_operator.core.plan import Act, AdmitMember, Appoint, DrainMember, Hold, Page, Resize, RestartMember
 from galera_operator.core.remembered import Restart, Shrink
 from galera_operator.core.restart import lives_now, restart_objection, restarted
 from galera_operator.core.returning import PATIENCE
-from galera_operator.core.scaling import DRAIN_SLACK
 
 ASKED = Restart({1: "life1", 2: "life2", 3: "life3"}, "ann@desk", "2026-01-02T03:04:05+00:00")
 UNDER_WAY = remembered(restart=ASKED)

@@ -3,8 +3,12 @@
     Is the data in doubt?      -> page, do nothing (doubt.py)
     Is nobody Primary?         -> what a person decided (consent.py); else pc.bootstrap (quorum.py) or elect (election.py),
                                   each only when every copy has answered
-    Is somebody serving?       -> admit, appoint the writer, invite who waits
+    Is somebody serving?       -> admit, appoint the writer (writer.py), restart who left its group, invite who waits
+    Does something stand still? -> a page: a state transfer, a service update, a member that is not let in
+    Is there planned work?     -> one step for the runbook on its way (errand.py)
     Is the size not as wished? -> one safe step (scaling.py)
+    Did a person ask?          -> a rolling restart (restart.py), another writer (writer.py)
+    Has DNS lost a member?     -> restart it, once (binding.py)
 
 `decide` is a function of values: the same look and memory give the same plan. Every way out carries a sentence, and that
 sentence is the log line and the status line.
@@ -12,20 +16,21 @@ sentence is the log line and the status line.
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import AgentStatus, Stage
+from galera_operator.core.agent_api import Stage
 from galera_operator.core.binding import rebind
 from galera_operator.core.consent import carry_on, may_replace, stop_given_up
 from galera_operator.core.doubt import data_in_doubt, locked_out, not_galera, one_way, unwelcome_copy
+from galera_operator.core.draining import drain_then
 from galera_operator.core.election import elect
 from galera_operator.core.errand import failed_run, kept_away, run_errand
 from galera_operator.core.flow import too_slow_to_grow
-from galera_operator.core.model import LiveSeat, Seat, Snapshot
-from galera_operator.core.plan import SOON, Act, DrainMember, Hold, Invite, Page, Plan, Resize, Step
+from galera_operator.core.model import LiveSeat, Seat, Snapshot, is_live
+from galera_operator.core.plan import SOON, Act, Hold, Invite, Page, Plan, Resize
 from galera_operator.core.quorum import regain_primary, rejoin
 from galera_operator.core.remembered import Memory
 from galera_operator.core.restart import go_on_restarting, next_to_restart
 from galera_operator.core.rollout import stopped_rollout, stuck_update, under_way
-from galera_operator.core.scaling import DRAIN_SLACK, obstacle, predicted_victims, restlessness, update_in_flight
+from galera_operator.core.scaling import obstacle, predicted_victims, restlessness, update_in_flight
 from galera_operator.core.spec import BadWish
 from galera_operator.core.terms import admission_step, retell
 from galera_operator.core.traffic import admission_obstacle
@@ -224,42 +229,19 @@ def resize(seen: Snapshot) -> Plan | None:
 
 
 def _shrink(seen: Snapshot) -> Plan:
-    service = seen.service
     goal = _wish(seen)
     if not _next_victims(seen):
         return Hold(f"{goal}; which task Swarm would take cannot be told yet", SOON)
     victim = seen.seat(_next_victims(seen)[0])
     assert victim is not None
-    settings = seen.settings
-    seconds = settings.drain_seconds(service.stop_grace)
     blocked = obstacle(seen, placed_only=victim.task.never_placed)
     if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
+    step = _resize_down(seen, victim)
     if victim.task.never_placed:
-        return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
-    agent = victim.agent
-    assert agent is not None
-    match agent.stage:
-        case Stage.DRAINED:
-            return Act((_resize_down(seen, victim),), f"{goal}; {victim.title} is drained{_cut(agent)} and goes next")
-        case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
-            return Act(
-                (_resize_down(seen, victim),),
-                f"{goal}; {victim.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions; it goes next",
-            )
-        case Stage.DRAINING:
-            return Hold(f"{goal}; {victim.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)
-        case _:
-            step: Step = DrainMember(victim.slot, victim.task.address, agent.incarnation, seconds)
-            return Act((step,), f"{goal}; Swarm will take {victim.title}, so it is drained first")
-
-
-def _cut(agent: AgentStatus) -> str:
-    """What the drain's limit cost, as a part of a sentence; nothing where it cost nothing."""
-    if not agent.cut:
-        return ""
-    what = "1 session was" if agent.cut == 1 else f"{agent.cut} sessions were"
-    return f" ({what} cut inside a transaction at the limit)"
+        return Act((step,), f"{goal}; {victim.title} never got a node, so nothing leaves the cluster")
+    assert is_live(victim), "obstacle() names whoever is not"
+    return drain_then(victim, seen, goal, f"Swarm will take {victim.title}", step, "goes next")
 
 
 def _resize_down(seen: Snapshot, victim: Seat) -> Resize:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from galera_operator.core.agent_api import Stage
-from galera_operator.core.model import Seat, Snapshot
-from galera_operator.core.plan import SOON, Act, DrainMember, Exclude, Hold, Page, Plan, RunSql, SetWish, UpdateService
+from galera_operator.core.draining import drain_then
+from galera_operator.core.model import Seat, Snapshot, is_live
+from galera_operator.core.plan import SOON, Act, Exclude, Hold, Page, Plan, RunSql, SetWish, UpdateService
 from galera_operator.core.planned import Run, Wanted, exclusion
 from galera_operator.core.remembered import Memory
-from galera_operator.core.scaling import DRAIN_SLACK, obstacle, update_in_flight
+from galera_operator.core.scaling import obstacle, update_in_flight
 
 
 def run_errand(seen: Snapshot, memory: Memory) -> Plan | None:
@@ -77,19 +77,8 @@ def _take_off(seat: Seat, step: Exclude, seen: Snapshot) -> Plan:
     blocked = obstacle(seen) or (f"{seat.title} is the only member" if _alone(seen) else None)
     if blocked:
         return Hold(f"{goal}; not now: {blocked}", SOON)
-    agent = seat.agent
-    assert agent is not None, "obstacle() names whoever was not seen"
-    seconds = seen.settings.drain_seconds(seen.service.stop_grace)
-    match agent.stage:
-        case Stage.DRAINED:
-            return Act((step,), f"{goal}; {seat.title} is drained and leaves it")
-        case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
-            return Act((step,), f"{goal}; {seat.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions")
-        case Stage.DRAINING:
-            return Hold(f"{goal}; {seat.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)
-        case _:
-            drain = DrainMember(seat.slot, seat.task.address, agent.incarnation, seconds)
-            return Act((drain,), f"{goal}; {seat.title} is drained first")
+    assert is_live(seat), "obstacle() names whoever is not"
+    return drain_then(seat, seen, goal, f"{seat.title} is there", step, "leaves it")
 
 
 def open_again(seen: Snapshot, memory: Memory) -> Plan | None:

@@ -9,11 +9,12 @@ exits by itself is not taken out of the virtual IP first, which is why its sessi
 from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage
+from galera_operator.core.draining import drain_then
 from galera_operator.core.model import LiveSeat, Snapshot
-from galera_operator.core.plan import SOON, Act, DrainMember, Hold, Page, Plan, RestartMember
+from galera_operator.core.plan import SOON, Hold, Page, Plan, RestartMember
 from galera_operator.core.remembered import Memory, Restart
 from galera_operator.core.returning import stays_away
-from galera_operator.core.scaling import DRAIN_SLACK, obstacle, restlessness
+from galera_operator.core.scaling import obstacle, restlessness
 from galera_operator.core.traffic import believed_writer
 
 _NEVER = "none"
@@ -101,18 +102,9 @@ def go_on_restarting(seen: Snapshot, memory: Memory) -> Plan | None:
     seat = next_to_restart(seen, memory)
     if seat is None:
         return _not_back(restart, seen, goal) or Hold(f"{goal}; not now: {_what_it_waits_for(seen)}", SOON)
-    agent, seconds = seat.agent, seen.settings.drain_seconds(seen.service.stop_grace)
+    agent = seat.agent
     step = RestartMember(seat.slot, seat.task.address, agent.incarnation, seat.task.id, only_drained=agent.api_level >= 1)
-    match agent.stage:
-        case Stage.DRAINED:
-            return Act((step,), f"{goal}; {seat.title} is drained, and Swarm starts it anew")
-        case Stage.DRAINING if agent.since > seconds + DRAIN_SLACK:
-            return Act((step,), f"{goal}; {seat.title} had its {seconds:.0f} s to drain and still has {agent.sessions} sessions")
-        case Stage.DRAINING:
-            return Hold(f"{goal}; {seat.title} is draining: {agent.sessions} sessions, {agent.in_flight} in flight", SOON)
-        case _:
-            drain = DrainMember(seat.slot, seat.task.address, agent.incarnation, seconds)
-            return Act((drain,), f"{goal}; {seat.title} is next, so it is drained first")
+    return drain_then(seat, seen, goal, f"{seat.title} is next", step, "is started anew by Swarm")
 
 
 def _what_it_waits_for(seen: Snapshot) -> str:

@@ -10,9 +10,6 @@ from galera_operator.core.model import Live, Seat, Service, Snapshot, Task, Unse
 
 _IN_FLIGHT = {"updating", "paused", "rollback_started", "rollback_paused"}
 
-DRAIN_SLACK = 5.0
-"""Seconds past its own limit after which a drain is not waited for any longer; SIGTERM drains once more."""
-
 _CALM = {Stage.RUNNING, Stage.DRAINING, Stage.DRAINED}
 """A drain is the operator's own doing, and the last thing before a change of size."""
 
