@@ -10,8 +10,12 @@ from typing import Any
 import pytest
 from deployment import Deployment, LogFollower, Task
 
+from galera_operator.sandbox.waiting import NotYet, wait_until
+
 pytestmark = pytest.mark.e2e
 
+OTHERS = 3
+"""Two proxies and an operator."""
 ON_THE_WAY_IN = {"starting", "waiting", "joining", "joined", "synced"}
 
 
@@ -35,6 +39,8 @@ def cycle(galera: Deployment) -> Cycle:
     def others() -> set[str]:
         return set(galera.running("db_proxy")) | set(galera.running("db_operator"))
 
+    # Swarm calls a task running once its health check has passed; the operator works before that.
+    wait_until(lambda: len(others()) == OTHERS or NotYet(others()), 60, "the proxies and the operator to run")
     before, first = others(), galera.running()
     database_log = LogFollower(galera, galera.database)
     with galera.watched() as watch, contextlib.closing(database_log):
