@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import selectors
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 from faults.containers import in_network_of
@@ -28,15 +29,17 @@ def _admit(listener: socket.socket, pid: int, port: int) -> None:
             except OSError:
                 outside.close()
                 continue
-            for source, target in ((outside, inside), (inside, outside)):
-                threading.Thread(target=_pass, args=(source, target), daemon=True).start()
+            threading.Thread(target=_pass_both_ways, args=(outside, inside), daemon=True).start()
 
 
-def _pass(source: socket.socket, target: socket.socket) -> None:
-    receive: Callable[[int], bytes] = source.recv
-    with contextlib.suppress(OSError):
-        while data := receive(65536):
-            target.sendall(data)
-    for end in (source, target):
-        with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+def _pass_both_ways(outside: socket.socket, inside: socket.socket) -> None:
+    """Until one end closes; then the other one is closed as well."""
+    with outside, inside, contextlib.suppress(OSError), selectors.DefaultSelector() as ready:
+        ready.register(outside, selectors.EVENT_READ, inside)
+        ready.register(inside, selectors.EVENT_READ, outside)
+        while True:
+            for key, _ in ready.select():
+                data = key.fileobj.recv(65536)  # type: ignore[union-attr]
+                if not data:
+                    return
+                key.data.sendall(data)

@@ -32,7 +32,7 @@ CALM_WRITES = 30
 CALM_AFTER = 1.0
 """Seconds of undisturbed new connections that end the measurement."""
 
-_A_COMMAND = re.compile(r"galera-operator (bootstrap|replace) [^;`]*[^;`\s.]")
+_A_COMMAND = re.compile(r"galera-operator (bootstrap|replace) [^;`(]*[^;`(\s.]")
 _A_MEMBER_TELLS = re.compile(r"\bwsrep: |mariadbd ended by itself|asked to stop")
 
 
