@@ -101,7 +101,7 @@ class RealSwarm(SwarmWorld):
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
 
     def _watch(self) -> None:
-        def wake() -> None:
+        def wake(_service: str) -> None:
             self._wakes += 1
 
         with suppress(Unreachable):  # the end of the sandbox
