@@ -23,7 +23,7 @@ NOT_HERE = {
 """Pages that a batch of this size need not come to."""
 
 PLANNED_WORK = {"SetWish", "Exclude", "UpdateService", "RunSql"}
-"""Steps of runbooks, which nobody runs here: tests/unit/test_interrupted.py plays them, tests/e2e runs them."""
+"""Steps of runbooks, which nobody runs here: test_interrupted.py plays them, tests/e2e runs them."""
 
 HISTORIES = int(os.environ.get("SIM_HISTORIES", "10000"))
 STEPS = 60

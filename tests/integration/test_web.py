@@ -31,6 +31,8 @@ from galera_operator.web import health as health_check
 from galera_operator.web.page import TONES, Pages, split_commands
 from galera_operator.web.server import CannotListen, serving
 
+pytestmark = pytest.mark.integration
+
 DEADLINE = 10.0
 
 

@@ -22,6 +22,8 @@ from galera_operator.runtime.runbooks import load
 from galera_operator.web.runs import MAX_BODY
 from galera_operator.web.server import serving
 
+pytestmark = pytest.mark.integration
+
 BOOKS = load()
 TOKEN = "the cluster's token"
 SCALE = {"service": "shop_db", "runbook": "scale", "set": {"replicas": "5"}}
