@@ -37,7 +37,7 @@ class RealGroup(GroupWorld):
     def close(self) -> None:
         for slot in (1, 2, 3):
             self._signal(slot, signal.SIGCONT)
-        self._members._sql.forget_others(())
+        self._members.close()
         self._cluster.destroy()
 
     def _member(self, slot: int) -> Member:

@@ -199,7 +199,7 @@ class RealSwarm(SwarmWorld):
                 self._api.post(f"/nodes/{stored['ID']}/update", spec, version=str(stored["Version"]["Index"]))
             return False
 
-        wait_until(set_it, 10, f"{node} to be {wished}", every=0.01)
+        wait_until(set_it, 60, f"{node} to be {wished}", every=0.01, ignoring=(Unreachable,))
 
     def _node_id(self, name: str) -> str:
         [found] = [node["ID"] for node in self._api.get("/nodes") if node["Description"]["Hostname"] == name]
@@ -224,9 +224,20 @@ class RealSwarm(SwarmWorld):
 
     def lose(self, node: str) -> None:
         self._sandbox.kill_node(self.nodes.index(node) + 1)
+        self._wait_for_a_leader()
 
     def bring_back(self, node: str) -> None:
         self._sandbox.start_node(self.nodes.index(node) + 1)
+        self._wait_for_a_leader()
+
+    def _wait_for_a_leader(self) -> None:
+        """The lost node may have been the leader, and one that comes back calls for an election: managers answer none then."""
+
+        def leader() -> list[str]:
+            nodes = self._api.get("/nodes")
+            return [node["ID"] for node in nodes if node.get("ManagerStatus", {}).get("Leader")]
+
+        wait_until(leader, 60, "the managers to have a leader", ignoring=(Unreachable,))
 
     def forget(self, cluster: str) -> None:
         for config in self._api.get("/configs"):

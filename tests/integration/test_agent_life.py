@@ -105,6 +105,10 @@ def test_a_killed_mariadbd_ends_the_agent_and_the_next_one_rejoins_by_ist(cluste
     one, two, _ = cluster.bootstrap(), cluster.join(2), cluster.join(3)
     one.query(f"CREATE TABLE {DATABASE}.t (id INT PRIMARY KEY)")
     wait_for("the table is on 2", lambda: two.status().position == one.status().position)
+    state = one.status().wsrep
+    assert state is not None
+    # While a member runs DDL its grastate.dat has no state UUID, and it comes back by a full copy.
+    wait_for("2 is through with it", lambda: parse_grastate((two.data / "grastate.dat").read_text()).uuid == state.state_uuid)
     os.kill(two.mariadbd(), signal.SIGKILL)
     assert two.wait_exit() == 128 + signal.SIGKILL
     assert "mariadbd ended by itself" in two.log

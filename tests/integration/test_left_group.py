@@ -62,7 +62,7 @@ def test_a_member_with_a_row_of_its_own_leaves_restarts_and_has_the_others_rows(
 
     wait_for("slot 3 to have left its group, and to be seen", has_left, 20, lambda: three.log[-3000:])
     left = wait_for("its agent to see the same", is_seen_alike, 5)
-    members._sql.forget_others(())
+    members.close()
     assert (left.is_primary, left.ready, left.desync_count) == (False, False, 0)
     assert three.code("/ready") == 503
 

@@ -239,6 +239,17 @@ def test_a_slow_cluster_keeps_only_itself_waiting():
     assert taken == {"slow": 1, "quick": 2}
 
 
+@pytest.mark.parametrize(("reason", "follows"), [("periodic look", False), ("event", True), ("a", True)])
+def test_what_happens_during_a_turn_is_looked_at_right_after_it(reason, follows):
+    bench = Bench("a")
+    bench.loop.look_once()
+    bench.inbox.take(within=0)
+    bench.loop._turns["a"] = under_way = Future()
+    bench.loop.look_once({reason})
+    under_way.set_result(Hold("calm"))
+    assert (bench.inbox.take(within=0) == {"a"}) == follows
+
+
 def test_a_cluster_that_is_gone_is_not_stopped_in_the_middle_of_its_turn():
     bench = Bench("a")
     bench.loop.look_once()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from galera_operator.adapters import agent_client
 from galera_operator.adapters.sql import SqlPoll
@@ -24,3 +24,11 @@ class RealMembers:
 
     def send(self, address: str, token: str, command: Command) -> None:
         agent_client.send(address, token, command)
+
+    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+        """Call `wake` as soon as a member's mariadbd ends, wherever the kernel or the network still says so; until `stop`."""
+        self._sql.watch(wake, stop)
+
+    def close(self) -> None:
+        """Close the connections that are kept between looks."""
+        self._sql.close()

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Literal
 
 import pymysql
 from pymysql.connections import Connection
 
+from galera_operator.adapters.kept import KeptConnections, close
 from galera_operator.core.agent_api import MONITOR_USER, Wsrep, sql_password
 from galera_operator.core.wsrep_status import STATUS_NAMES, StatusUnreadable, wsrep_from_status
 from galera_operator.ports import LoginRefused, Refused, Unreachable
@@ -28,8 +27,7 @@ class SqlPoll:
     """One connection per member address. Different addresses may be asked from different threads at the same time."""
 
     def __init__(self) -> None:
-        self._connections: dict[tuple[str, str], Connection] = {}
-        self._lock = threading.Lock()
+        self._kept = KeptConnections[_Connection]()
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         """`ports.Members.wsrep`."""
@@ -47,18 +45,16 @@ class SqlPoll:
         """
         key = (address, token)
         query = f"SHOW GLOBAL {what} WHERE Variable_name IN ({', '.join(repr(name) for name in names)})"
-        with self._lock:
-            connection = self._connections.pop(key, None)
+        connection = self._kept.take(key)
         try:
             connection = connection or self._connect(address, token)
             with connection.cursor() as cursor:
                 cursor.execute(query)
                 rows = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
         except (pymysql.MySQLError, OSError) as error:
-            _close(connection)
+            close(connection)
             raise _explain(address, error) from None
-        with self._lock:
-            self._connections[key] = connection
+        self._kept.keep(key, connection)
         return rows
 
     def run(self, address: str, token: str, statement: str) -> str:
@@ -78,18 +74,18 @@ class SqlPoll:
         except OSError as error:
             raise _explain(address, error) from None
         finally:
-            _close(connection)
+            close(connection)
         return str(row[0]) if row else f"{changed} rows"
 
-    def forget_others(self, addresses: Sequence[str]) -> None:
-        """Close the connections to addresses that are not members any more."""
-        with self._lock:
-            gone = [key for key in self._connections if key[0] not in addresses]
-            closing = [self._connections.pop(key) for key in gone]
-        for connection in closing:
-            _close(connection)
+    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
+        """Call `wake` as soon as a member that was asked hangs up: its mariadbd ended. Returns once `stop` says so."""
+        self._kept.watch(wake, stop)
 
-    def _connect(self, address: str, token: str) -> Connection:
+    def close(self) -> None:
+        """Close the connections that are kept between looks."""
+        self._kept.close()
+
+    def _connect(self, address: str, token: str) -> _Connection:
         return _Connection(
             host=address,
             port=PORT,
@@ -117,11 +113,8 @@ class _Connection(Connection):
             _Connection._context = super()._create_ssl_ctx(sslp)  # type: ignore[misc]
         return _Connection._context
 
-
-def _close(connection: Connection | None) -> None:
-    if connection is not None:
-        with contextlib.suppress(pymysql.MySQLError, OSError):
-            connection.close()
+    def fileno(self) -> int:
+        return int(self._sock.fileno())  # type: ignore[attr-defined]
 
 
 def _explain(address: str, error: Exception) -> Refused | Unreachable:

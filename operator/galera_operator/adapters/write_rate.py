@@ -27,7 +27,7 @@ def measure(title: str, address: str, token: str, watch: float = WATCH) -> Measu
     time.sleep(watch)
     after, took = sql.show("STATUS", _COUNTERS, address, token), time.monotonic() - begun
     written = sum(int(after.get(name, 0)) - int(before.get(name, 0)) for name in _COUNTERS)
-    sql.forget_others(())
+    sql.close()
     return Measured(
         title,
         size_in_bytes(option(variables.get("wsrep_provider_options", ""), "gcache.size")),

@@ -13,7 +13,7 @@ from galera_operator.core.plan import LATER, Plan
 from galera_operator.ports import Cluster, Engine, Refused, Unreachable
 from galera_operator.runtime.inbox import Inbox
 from galera_operator.runtime.pulse import Pulse
-from galera_operator.runtime.schedule import Schedule
+from galera_operator.runtime.schedule import PERIODIC, Schedule
 from galera_operator.runtime.tick import ClusterTick
 
 RECONNECT = 1.0
@@ -87,15 +87,18 @@ class Loop:
             logger.info("the Swarm can be read again")
             self._engine_fault = ""
         for cluster in clusters:
-            self._start_turn(cluster)
+            self._start_turn(cluster, again=reasons != {PERIODIC})
         if not only:
             self._forget({cluster.service.name for cluster in clusters})
         self._pulse.came_round()
 
-    def _start_turn(self, cluster: Cluster) -> None:
+    def _start_turn(self, cluster: Cluster, *, again: bool) -> None:
+        """Args: `again`: something happened, so a turn that is under way may have looked too early."""
         name = cluster.service.name
         under_way = self._turns.get(name)
         if under_way and not under_way.done():
+            if again:
+                under_way.add_done_callback(lambda _: self._inbox.put(name))
             return  # it asks for its own recheck when it ends
         if name not in self._clusters:
             logger.info("{}: now operated by this operator", name)

@@ -20,6 +20,8 @@ from galera_operator.core.schedule import Due
 from galera_operator.core.timetable import Scheduled, Window, closed
 from galera_operator.runtime.inbox import Inbox
 
+PERIODIC = "periodic look"
+
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _NEAR = 3 * 3600
 """Seconds; more than any clock is set forward or back at once."""
@@ -36,7 +38,7 @@ class Schedule:
         self._scheduler = BackgroundScheduler(
             timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         )
-        self._scheduler.add_job(inbox.put, "interval", seconds=every, args=["periodic look"], id="periodic look")
+        self._scheduler.add_job(inbox.put, "interval", seconds=every, args=[PERIODIC], id=PERIODIC)
 
     def start(self) -> None:
         self._scheduler.start()

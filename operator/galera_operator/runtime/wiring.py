@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -52,6 +53,7 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], Abstr
     books = load(settings.runbooks)
     inbox, board, pulse = Inbox(), Board(books), Pulse(settings.look_every)
     asked = Asked(books, token, inbox.put)
+    members, stopping = RealMembers(), threading.Event()
     holder = f"{os.uname().nodename}-{secrets.token_hex(4)}"
     with (
         show(board, pulse, asked),
@@ -60,7 +62,7 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], Abstr
     ):
         world = World(
             engine,
-            RealMembers(),
+            members,
             Journal(settings.journal_dir),
             pool,
             names=DockerNames(),
@@ -75,6 +77,13 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], Abstr
         loop = Loop(engine, SwarmEngine(EngineApi(), token), make, inbox, Schedule(inbox, settings.look_every), workers, pulse)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
+        listener = threading.Thread(
+            target=members.watch, args=(lambda: inbox.put("a member hung up"), stopping.is_set), name="hang-ups", daemon=True
+        )
+        listener.start()
         logger.info("operator {} started", holder)
         loop.run()
+        stopping.set()
+        listener.join()
+        members.close()
     logger.info("operator {} stopped", holder)
