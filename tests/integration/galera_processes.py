@@ -161,10 +161,10 @@ class Member:
 
     # What the operator does -------------------------------------------------------------------------------------------
 
-    def grant(self, epoch: int = 1) -> tuple[int, str]:
+    def grant(self, epoch: int = 1, history: str = "") -> tuple[int, str]:
         """Grant a bootstrap with the premise that the member itself tells."""
         now = self.wait_stage(Stage.WAITING)
-        return self.send(Grant(epoch, now.incarnation, self.address, now.position, ()))
+        return self.send(Grant(epoch, now.incarnation, self.address, now.position, (), history=history))
 
     def admit(self, epoch: int = 1, drain_seconds: float = 20.0, token: str = TOKEN) -> tuple[int, str]:
         return self.send(Admit(epoch, self.status().incarnation, drain_seconds, allow_donor=False), token)

@@ -237,6 +237,17 @@ def test_a_grant_about_histories_is_refused_where_it_does_not_fit(member: Member
     assert not member.peers.addresses()
 
 
+def test_a_copy_killed_in_the_middle_of_ddl_is_gone_on_from_only_under_a_new_history(member: Member) -> None:
+    wait_with(member, Disk(Directory.MID_DDL, COPY, note="it was killed while it ran DDL"))
+    with pytest.raises(Refused, match="only under a new history, by a person's decision: it was killed while it ran DDL"):
+        grant(member)
+    assert member.wishes.start is None
+    grant(member, history=B)
+    start = member.wishes.start
+    assert start is not None
+    assert (start.position, start.history, start.mid_ddl) == (COPY, B, True)
+
+
 def test_an_empty_directory_begins_no_named_history(member: Member) -> None:
     wait_with(member, Disk(Directory.EMPTY))
     with pytest.raises(Refused, match="this directory is empty"):

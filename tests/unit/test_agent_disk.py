@@ -163,6 +163,29 @@ def test_the_mark_says_nothing_for_another_history_or_an_odd_recovery(data: Path
     assert after_recovery(read_disk(data), Position(ZERO_UUID, -1)).directory is Directory.INCOMPLETE
 
 
+@pytest.mark.parametrize("safe", ["0", "1"])
+def test_a_directory_whose_mariadbd_was_killed_while_it_ran_ddl_says_so(data: Path, safe: str) -> None:
+    (data / "grastate.dat").write_text(grastate(-1, ZERO_UUID).replace("safe_to_bootstrap: 0", f"safe_to_bootstrap: {safe}"))
+    after = after_recovery(read_disk(data), Position(A, 7))
+    assert (after.directory, after.position, after.safe_to_bootstrap) == (Directory.MID_DDL, Position(A, 7), False)
+    assert f"InnoDB recovered {A}:7" in after.note
+
+
+@pytest.mark.parametrize(
+    ("recovered", "directory", "position"),
+    [
+        (Position(A, 12), Directory.MID_DDL, Position(A, 12)),
+        (Position(ZERO_UUID, -1), Directory.USABLE, Position(B, 12)),
+        (Position(B, 13), Directory.USABLE, Position(B, 13)),
+    ],
+    ids=["killed before it changed anything", "killed before the first view", "killed after it"],
+)
+def test_what_was_killed_in_the_middle_of_ddl_is_whole_only_under_a_new_history(data, recovered, directory, position) -> None:
+    make_ready(data, Start("10.0.0.1", (), Position(A, 12), history=B, mid_ddl=True))
+    after = after_recovery(read_disk(data), recovered)
+    assert (after.directory, after.position) == (directory, position)
+
+
 MARKS = {
     "empty": "",
     "cut off": f"{A}:12 {B}:1",
@@ -172,6 +195,7 @@ MARKS = {
     "from zeros": f"{ZERO_UUID}:12 {A}:12\n",
     "to zeros": f"{A}:12 {ZERO_UUID}:12\n",
     "no seqno": f"{A}:-1 {A}:-1\n",
+    "a third word": f"{A}:12 {B}:12 dml\n",
     "more than a mark": f"{A}:12 {A}:12\n and more\n",
     "not text": "\udcff",
     "endless": f"{A}:12 {A}:12\n" * 100,

@@ -200,6 +200,7 @@ def test_a_command_for_another_life_or_of_an_old_epoch_is_refused(agent: Agent) 
     ("disk", "position", "sentence"),
     [
         (Disk(Directory.INCOMPLETE, note="cut off"), None, "may never seed"),
+        (Disk(Directory.MID_DDL, Position(A, 3)), Position(A, 3), "only under a new history"),
         (Disk(Directory.EMPTY), Position(A, 3), "this member has none"),
         (Disk(Directory.USABLE, Position(A, 3)), None, "this member has"),
         (Disk(Directory.USABLE, Position(A, 3)), Position(A, 4), "this member has"),

@@ -551,6 +551,7 @@ def test_nobody_else_is_stopped(seat, memory):
         (waiting(1, position(-1)), None),
         (waiting(1, position(5, ZEROS)), None),
         (waiting(1, position(5), directory=Directory.INCOMPLETE), None),
+        (waiting(1, position(5), directory=Directory.MID_DDL), position(5)),
         (waiting(1), None),
         (non_primary(1, last_committed=7), position(7)),
         (non_primary(1, last_committed=-1), None),
@@ -558,7 +559,10 @@ def test_nobody_else_is_stopped(seat, memory):
         (member(1), None),
         (unseen(1), None),
     ],
-    ids=["waiting", "no seqno", "zeros", "incomplete", "empty", "alive", "alive, no seqno", "alive, zeros", "serving", "unseen"],
+    ids=[
+        *("waiting", "no seqno", "zeros", "incomplete", "mid-ddl", "empty"),
+        *("alive", "alive, no seqno", "alive, zeros", "serving", "unseen"),
+    ],
 )
 def test_which_copy_could_be_gone_on_from(seat, copy):
     assert present_copy(cluster(seat).seats[0]) == copy

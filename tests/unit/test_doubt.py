@@ -170,6 +170,12 @@ def test_the_page_for_a_copy_that_is_kept_out_names_the_command_that_gives_it_up
     assert foreign.remedy.endswith("galera-operator replace shop_db --slot 2")
 
 
+@pytest.mark.parametrize(("uuid", "seqno", "name"), [(B, 5, "foreign-history"), (A, 101, "copy-ahead")])
+def test_a_copy_killed_in_the_middle_of_ddl_is_not_erased_either(uuid, seqno, name):
+    cut = waiting(2, position(seqno, uuid), directory=Directory.MID_DDL)
+    assert unwelcome_copy(cluster(member(1, last_committed=100), cut), remembered()).name == name
+
+
 def test_the_newest_of_those_that_serve_is_what_a_waiting_copy_is_compared_with():
     both = member(1, last_committed=100), member(2, last_committed=105)
     assert unwelcome_copy(cluster(*both, waiting(3, position(105))), remembered()) is None

@@ -71,6 +71,33 @@ def test_a_position_in_a_directory_called_incomplete_never_seeds():
     assert paged(decide(cluster(waiting(1, position(5), directory=Directory.INCOMPLETE)), Memory())) == "no-usable-copy"
 
 
+def mid_ddl(slot, seqno, uuid=A):
+    return waiting(slot, position(seqno, uuid), directory=Directory.MID_DDL)
+
+
+def test_copies_that_were_killed_in_the_middle_of_ddl_page_with_the_command_that_goes_on_from_one():
+    plan = decide(cluster(mid_ddl(1, 7), mid_ddl(2, 7), waiting(3, position(5))), remembered(ledger={1: 7, 2: 7}))
+    assert paged(plan) == "ddl-cut-off"
+    assert f"slot 1 (n1) at {A}:7, slot 2 (n2) at {A}:7" in plan.why
+    assert "slot 3" not in plan.why
+    assert plan.remedy.endswith("galera-operator bootstrap shop_db --from-slot 1")
+
+
+@pytest.mark.parametrize("seqno", [7, 8])
+def test_a_whole_copy_with_all_that_those_killed_in_the_middle_of_ddl_have_gets_the_grant(seqno):
+    seen = cluster(mid_ddl(1, 7), waiting(2, position(seqno)), mid_ddl(3, 6))
+    assert seed(decide(seen, remembered(ledger={1: 7}))).slot == 2
+
+
+def test_a_copy_killed_in_the_middle_of_ddl_counts_among_the_histories():
+    assert paged(decide(cluster(mid_ddl(1, 7, B), waiting(2, position(9))), remembered())) == "diverged-histories"
+
+
+def test_where_the_ddl_was_seen_to_be_over_its_loss_is_named():
+    plan = decide(cluster(mid_ddl(1, 7), mid_ddl(2, 7)), remembered(ledger={1: 8, 2: 8}))
+    assert "--from-slot 1 --accept-loss-of 1 --accept-loss-of 2" in plan.remedy
+
+
 def test_two_histories_page_and_the_longer_one_does_not_win():
     plan = decide(cluster(waiting(1, position(900, A)), waiting(2, position(7, B))), Memory())
     assert paged(plan) == "diverged-histories"

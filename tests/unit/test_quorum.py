@@ -71,6 +71,29 @@ def test_who_lives_goes_before_one_that_is_down_with_the_same_data():
     assert former(regained(waiting(1, position(100)), non_primary(2))).slot == 2
 
 
+def test_who_lives_goes_before_one_that_was_killed_in_the_middle_of_ddl():
+    cut = waiting(1, position(100), directory=Directory.MID_DDL)
+    assert former(regained(cut, non_primary(2))).slot == 2
+
+
+def test_who_lives_is_through_with_its_ddl_whatever_it_began_from():
+    assert former(regained(non_primary(1, directory=Directory.MID_DDL), waiting(2, position(5)))).slot == 1
+
+
+def test_nobody_stops_for_a_newer_copy_with_half_of_a_ddl_statement():
+    plan = decide(cluster(waiting(1, position(101), directory=Directory.MID_DDL), non_primary(2)), remembered())
+    assert "slot 1 (n1), which has the newest data" in paged(plan).why
+    assert "killed while it ran DDL" in plan.why
+
+
+def test_of_two_that_are_down_the_whole_copy_is_started_and_not_the_one_killed_in_the_middle_of_ddl():
+    plan = decide(
+        cluster(waiting(1, position(101), directory=Directory.MID_DDL), non_primary(2), waiting(3, position(101))), remembered()
+    )
+    assert isinstance(plan, Act)
+    assert plan.why.startswith("no Primary component is left, and slot 3 (n3), which is down, has the newest data")
+
+
 def test_an_empty_newcomer_does_not_stand_in_the_way():
     assert former(regained(non_primary(1), waiting(2), memory=remembered(ledger={1: 100}))).slot == 1
 

@@ -40,6 +40,7 @@ from galera_operator.core.plan import (
     RestartMember,
     StopMember,
 )
+from galera_operator.core.position import Directory
 from galera_operator.core.remembered import Copy, Fork, Memory, Restart, Shrink
 from galera_operator.core.spec import Wish
 from galera_operator.core.veto import broken_invariants
@@ -151,6 +152,7 @@ def test_doing_nothing_breaks_nothing(plan):
         (grant(1, position(9)), cluster(waiting(1, position(9))), remembered(ledger={1: 10}), "seen further on"),
         (grant(1, position(-1)), cluster(waiting(1, position(-1))), None, "no position"),
         (grant(1, position(9, ZEROS)), cluster(waiting(1, position(9, ZEROS))), Memory(), "no position"),
+        (grant(1, position(9)), cluster(waiting(1, position(9), directory=Directory.MID_DDL)), None, "half of a DDL statement"),
     ],
     ids=[
         "somebody unseen",
@@ -166,6 +168,7 @@ def test_doing_nothing_breaks_nothing(plan):
         "behind the ledger",
         "no seqno",
         "zeros",
+        "killed in the middle of ddl",
     ],
 )
 def test_no_bootstrap(step, seen, memory, told):
@@ -355,6 +358,11 @@ def decided_grant(at=None, history=C, slot=1, fence=(2, 3)) -> Bootstrap:
 )
 def test_what_a_person_decided_may_act(step, seats):
     assert broken(step, seen=cluster(waiting(1, position(100)), *seats), memory=GOING_ON) == ""
+
+
+def test_a_person_may_decide_on_a_copy_with_half_of_a_ddl_statement():
+    seen = cluster(waiting(1, position(100), directory=Directory.MID_DDL), unseen(2))
+    assert broken(decided_grant(), seen=seen, memory=GOING_ON) == ""
 
 
 def test_what_was_recorded_of_a_slot_that_was_given_up_may_be_lost():

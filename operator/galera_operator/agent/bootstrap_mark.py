@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from galera_operator.agent.small_file import read_small
-from galera_operator.core.position import Position
+from galera_operator.core.position import Directory, Position
 
 _NAME = ".galera-agent.bootstrap"
 _LONGEST = 200
@@ -20,17 +20,21 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`was`: the position that the bootstrap set out from; `begins`: the same data under the state UUID it goes on with."""
+    """`was`: the position that the bootstrap set out from; `begins`: the same data under the state UUID it goes on with.
+
+    `mid_ddl`: a DDL statement may be in the data although its position is before it.
+    """
 
     was: Position
     begins: Position
+    mid_ddl: bool = False
 
     @property
     def is_sound(self) -> bool:
         return self.was.is_usable and self.begins.is_usable and self.was.seqno == self.begins.seqno
 
     def __str__(self) -> str:
-        return f"{self.was} {self.begins}\n"
+        return f"{self.was} {self.begins}{f' {Directory.MID_DDL}' if self.mid_ddl else ''}\n"
 
 
 class DamagedMark(ValueError):
@@ -49,8 +53,8 @@ def read(data_dir: Path) -> Mark | None:
     """
     try:
         text = read_small(path_of(data_dir), _LONGEST)
-        was, begins = text.split()
-        mark = Mark(Position.parse(was), Position.parse(begins))
+        was, begins, *more = text.split()
+        mark = Mark(Position.parse(was), Position.parse(begins), mid_ddl=more == [Directory.MID_DDL])
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:

@@ -116,10 +116,14 @@ def _grant(member: Member, grant: Grant) -> None:
     if disk.directory in {Directory.INCOMPLETE, Directory.HALF_COPIED}:
         raise Refused(f"this directory may never seed a cluster: {disk.note}")
     _refuse_other_position(member, grant)
+    is_cut = disk.directory is Directory.MID_DDL
+    if is_cut and not grant.history:
+        raise Refused(f"this directory may seed a cluster only under a new history, by a person's decision: {disk.note}")
     if grant.history:
         _refuse_bad_history(grant)
     _refuse_second_primary(member)
-    member.wishes.start = Start(member.settings.bind_address or grant.address, (), disk.position, history=grant.history)
+    address = member.settings.bind_address or grant.address
+    member.wishes.start = Start(address, (), disk.position, history=grant.history, mid_ddl=is_cut)
     what = disk.position or "none (empty directory)"
     renamed = f" as {grant.history}" if grant.history else ""
     log.info("granted to bootstrap in epoch %d from position %s%s", grant.epoch, what, renamed)

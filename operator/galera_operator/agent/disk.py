@@ -124,6 +124,10 @@ def after_recovery(disk: Disk, recovered: Position) -> Disk:
         )
     if not recovered.is_usable:
         return Disk(Directory.INCOMPLETE, note=f"{disk.note}; InnoDB knows no position either: it recovered {recovered}")
+    if disk.cluster_uuid == ZERO_UUID or (mark and mark.mid_ddl and recovered == mark.was):
+        # Galera writes a state UUID of zeros before DDL and the right one after it: DDL is not rolled back with its position.
+        note = f"it was killed while it ran DDL: InnoDB recovered {recovered}, and the statement may be in it or not"
+        return Disk(Directory.MID_DDL, recovered, cluster_uuid=recovered.uuid, note=note)
     if recovered.uuid not in {disk.cluster_uuid, mark.was.uuid if mark else ""}:
         return Disk(
             Directory.INCOMPLETE,
@@ -132,14 +136,14 @@ def after_recovery(disk: Disk, recovered: Position) -> Disk:
     return Disk(Directory.USABLE, recovered, disk.safe_to_bootstrap, cluster_uuid=recovered.uuid)
 
 
-def begin_bootstrap(data_dir: Path, was: Position, begins: Position) -> None:
+def begin_bootstrap(data_dir: Path, was: Position, begins: Position, *, mid_ddl: bool = False) -> None:
     """Make a bootstrap from `was` possible, under the state UUID of `begins`. After all checks only.
 
     mariadbd refuses ``--wsrep-new-cluster`` without ``safe_to_bootstrap: 1``, and takes the position from its command line
     only where grastate.dat has the same state UUID and no seqno.
     """
     like = data_dir / "grastate.dat"
-    replace_file(bootstrap_mark.path_of(data_dir), str(Mark(was, begins)), like=like)
+    replace_file(bootstrap_mark.path_of(data_dir), str(Mark(was, begins, mid_ddl)), like=like)
     _set_grastate(data_dir, uuid=begins.uuid, seqno="-1", safe_to_bootstrap="1")
 
 

@@ -95,7 +95,11 @@ class Life:
             self._member.say("recovering the position: mariadbd did not stop cleanly, only InnoDB knows how far it got")
             found = recovery.recover(self._settings, self._defaults, found, self._member.stopping)
         self._member.found_disk(found)
-        words = {Directory.EMPTY: "empty directory", Directory.USABLE: f"position {found.position}"}
+        words = {
+            Directory.EMPTY: "empty directory",
+            Directory.USABLE: f"position {found.position}",
+            Directory.MID_DDL: found.note,
+        }
         note = words.get(found.directory, f"incomplete directory: {found.note}")
         last_end = disk.read_last_end(self._settings.data_dir)
         self._member.say(f"{note}; in its last life {last_end}" if last_end else note)
@@ -136,8 +140,11 @@ class Life:
     def _join(self, found: Component) -> Start:
         address = self._settings.bind_address or own_address_towards(found.addresses[0])
         held = self._member.disk
-        # MariaDB takes no part of a transfer on top of an InnoDB that has no position itself ('bogus GTID').
-        return Start(address, found.addresses, held.position, found.donors, copies_all=found.replaces or held.only_marked)
+        # MariaDB takes no part of a transfer on top of an InnoDB that has no position itself ('bogus GTID'), and a part of one
+        # on top of a statement that is half there would make other tables of it than the others have.
+        is_cut = held.directory is Directory.MID_DDL
+        position, copies_all = (None, True) if is_cut else (held.position, found.replaces or held.only_marked)
+        return Start(address, found.addresses, position, found.donors, copies_all=copies_all)
 
     # With mariadbd ----------------------------------------------------------------------------------------------------
 

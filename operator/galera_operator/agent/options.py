@@ -71,6 +71,7 @@ class Start:
         donors: wsrep node names, best first.
         history: of a bootstrap: the new state UUID to go on under; empty: the one of the position.
         copies_all: of a join: a full transfer and no part of one, whatever the position is.
+        mid_ddl: of a bootstrap: a DDL statement may be in the data although its position is before it.
     """
 
     address: str
@@ -79,6 +80,7 @@ class Start:
     donors: tuple[str, ...] = ()
     history: str = ""
     copies_all: bool = False
+    mid_ddl: bool = False
 
     @property
     def is_bootstrap(self) -> bool:

@@ -52,7 +52,7 @@ def make_ready(data_dir: Path, start: Start) -> Start:
         if position is None:
             return start
         begins = Position(start.history or position.uuid, position.seqno)
-        disk.begin_bootstrap(data_dir, position, begins)
+        disk.begin_bootstrap(data_dir, position, begins, mid_ddl=start.mid_ddl)
         return replace(start, position=begins)
     disk.begin_join(data_dir, position)
     if start.copies_all or position is None:

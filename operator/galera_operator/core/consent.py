@@ -17,6 +17,8 @@ SILENCE = 30.0
 NO_DATA = {Directory.EMPTY, Directory.INCOMPLETE}
 """Directories that tell nothing of what their slot once held. A half-copied one does: the component that sent had it all."""
 
+_COPIES = {Directory.USABLE, Directory.MID_DDL}
+
 _STARTS = {Stage.STARTING, Stage.JOINING, Stage.BOOTSTRAPPING}
 
 
@@ -198,10 +200,15 @@ def present_copy(seat: Seat) -> Position | None:
         case Live(wsrep=wsrep):
             position = Position(wsrep.state_uuid, wsrep.last_committed)
             return position if position.is_usable and not wsrep.is_primary else None
-        case Stopped(agent=agent) if agent.directory is Directory.USABLE and agent.position and agent.position.is_usable:
+        case Stopped(agent=agent) if agent.directory in _COPIES and agent.position and agent.position.is_usable:
             return agent.position
         case _:
             return None
+
+
+def is_mid_ddl(seat: Seat) -> bool:
+    """True for a copy that may hold half of a DDL statement: nothing but a person's decision starts from it."""
+    return isinstance(seat.member, Stopped) and seat.member.agent.directory is Directory.MID_DDL
 
 
 def is_diskless(seat: Seat, seen: Snapshot, memory: Memory) -> bool:

@@ -98,7 +98,7 @@ def unwelcome_copy(seen: Snapshot, memory: Memory) -> Page | None:
         agent = seat.agent
         if not serving or agent.stage is not Stage.WAITING:
             continue
-        if agent.directory is not Directory.USABLE or agent.position is None or may_replace(seat, memory):
+        if agent.directory not in {Directory.USABLE, Directory.MID_DDL} or agent.position is None or may_replace(seat, memory):
             continue
         if agent.position.uuid not in {wsrep.state_uuid for wsrep in serving}:
             return Page(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from galera_operator.core.accounting import wait_for_copies
-from galera_operator.core.consent import choices, is_superseded, recipients
+from galera_operator.core.consent import choices, is_mid_ddl, is_superseded, present_copy, recipients
 from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import SOON, Act, Bootstrap, Hold, Page, Plan
-from galera_operator.core.position import Directory, Position
+from galera_operator.core.position import Directory
 from galera_operator.core.remembered import Memory
 
 
@@ -21,19 +21,28 @@ def elect(snapshot: Snapshot, memory: Memory) -> Plan:
     waiting = wait_for_copies(snapshot, memory, situation="no member is up", page="copy-missing", waited=waited)
     if waiting:
         return waiting
-    holders = [seat for seat in snapshot.seats if (held := _position(seat)) and not is_superseded(seat.slot, held, memory)]
-    if not holders:
+    copies = [seat for seat in snapshot.seats if (held := present_copy(seat)) and not is_superseded(seat.slot, held, memory)]
+    if not copies:
         return _without_data(snapshot, memory)
-    histories = {position.uuid for seat in holders if (position := _position(seat))}
+    histories = {position.uuid for seat in copies if (position := present_copy(seat))}
     if len(histories) > 1 or (memory.uuid and histories != {memory.uuid}):
-        found = ", ".join(f"{seat.title} at {_position(seat)}" for seat in holders)
+        found = ", ".join(f"{seat.title} at {present_copy(seat)}" for seat in copies)
         recorded = f"; recorded is {memory.uuid}" if memory.uuid else ""
         return Page(
             "diverged-histories",
             f"the data directories belong to different histories ({found}){recorded}; a seqno orders members only within one",
             f"Decide which history to keep: {choices(snapshot, memory)}",
         )
-    newest = max(holders, key=lambda seat: (_seqno(seat), -seat.slot))
+    newest = max(copies, key=lambda seat: (_seqno(seat), not is_mid_ddl(seat), -seat.slot))
+    if is_mid_ddl(newest):
+        cut = ", ".join(f"{seat.title} at {present_copy(seat)}" for seat in copies if is_mid_ddl(seat))
+        return Page(
+            "ddl-cut-off",
+            f"no member is up, and the newest copies were killed while they ran DDL ({cut}): the statement may be in one and not "
+            "in another",
+            "Go on from one of them; the others then get a copy of it. Look afterwards whether the statement has to be given "
+            f"again. {choices(snapshot, memory)}",
+        )
     if _seqno(newest) < memory.highest_seqno:
         return Page(
             "newest-copy-missing",
@@ -43,7 +52,8 @@ def elect(snapshot: Snapshot, memory: Memory) -> Plan:
         )
     return Act(
         (_grant(newest, snapshot),),
-        f"all {len(snapshot.seats)} members are down and accounted for; {newest.title} has the newest data, {_position(newest)}",
+        f"all {len(snapshot.seats)} members are down and accounted for; {newest.title} has the newest data, "
+        f"{present_copy(newest)}",
         SOON,
     )
 
@@ -78,17 +88,9 @@ def _without_data(snapshot: Snapshot, memory: Memory) -> Plan:
 def _grant(seat: Seat, snapshot: Snapshot) -> Bootstrap:
     assert seat.agent is not None
     fence = recipients(snapshot, apart_from=seat)
-    return Bootstrap(seat.slot, seat.task.address, seat.agent.incarnation, _position(seat), fence)
-
-
-def _position(seat: Seat) -> Position | None:
-    """The position of a directory that may seed; None for an empty or incomplete one."""
-    agent = seat.agent
-    if agent and agent.directory is Directory.USABLE and agent.position and agent.position.is_usable:
-        return agent.position
-    return None
+    return Bootstrap(seat.slot, seat.task.address, seat.agent.incarnation, present_copy(seat), fence)
 
 
 def _seqno(seat: Seat) -> int:
-    position = _position(seat)
+    position = present_copy(seat)
     return position.seqno if position else -1

@@ -72,6 +72,10 @@ class Directory(StrEnum):
     USABLE = "usable"
     """A database with a known position: may join, and may seed the cluster when it is the newest."""
 
+    MID_DDL = "mid-ddl"
+    """A database that was killed while it ran DDL. Its position is InnoDB's, and the statement may be in it or not: may join,
+    by a full copy; may seed only where a person decides so, under a new history."""
+
     INCOMPLETE = "incomplete"
     """A database without a usable position (a file is corrupt, a recovery failed): may join, may never seed."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from galera_operator.core.accounting import wait_for_copies
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.consent import choices, is_superseded, present_copy, recipients
+from galera_operator.core.consent import choices, is_mid_ddl, is_superseded, present_copy, recipients
 from galera_operator.core.model import Seat, Snapshot
 from galera_operator.core.plan import LATER, SOON, Act, FormPrimary, Hold, Page, Plan, StopMember
 from galera_operator.core.position import ZERO_UUID, Position
@@ -49,13 +49,20 @@ def regain_primary(seen: Snapshot, memory: Memory) -> Plan:
         return _page(
             seen, memory, f"no Primary component is left, and the copies are not of one known history: {found}{recorded}"
         )
-    newest, copy = max(copies.values(), key=lambda one: (one[1].seqno, bool(one[0].wsrep), -one[0].slot))
+    newest, copy = max(copies.values(), key=lambda one: (one[1].seqno, bool(one[0].wsrep), not is_mid_ddl(one[0]), -one[0].slot))
     if copy.seqno < memory.highest_seqno:
         return _page(
             seen,
             memory,
             f"no Primary component is left; the newest copy present is {newest.title} at seqno {copy.seqno}, but a member was "
             f"seen at {memory.highest_seqno}",
+        )
+    if is_mid_ddl(newest):
+        return _page(
+            seen,
+            memory,
+            f"no Primary component is left, and {newest.title}, which has the newest data, {copy}, was killed while it ran DDL: "
+            "the statement may be in it or not",
         )
     if newest.wsrep is None:
         return _stop_first(seen, newest, copy)

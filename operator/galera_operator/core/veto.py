@@ -27,7 +27,7 @@ from galera_operator.core.plan import (
     StopMember,
     UpdateService,
 )
-from galera_operator.core.position import ZERO_UUID, Position
+from galera_operator.core.position import ZERO_UUID, Directory, Position
 from galera_operator.core.remembered import Consent, Fork, Memory
 from galera_operator.core.veto_leaving import is_lone_restart, leaving, resize, restart, serving
 from galera_operator.core.veto_planned import exclude, run_sql, set_wish, update_service
@@ -100,6 +100,9 @@ def _bootstrap(step: Bootstrap, seen: Snapshot, memory: Memory) -> list[str]:
         broken.append("a bootstrap grant while an old task may still run a server")
     if any(seat.agent and seat.agent.stage is not Stage.WAITING for seat in seen.seats):
         broken.append("a bootstrap grant while some member's server may be running")
+    half_done = {seat.slot for seat in seen.seats if seat.agent and seat.agent.directory is Directory.MID_DDL}
+    if step.slot in half_done and not step.history:
+        broken.append("a bootstrap from a copy with half of a DDL statement under the history that others join by its seqno")
     if step.position is None and memory.uuid:
         broken.append(f"a new cluster in place of the recorded one, {memory.uuid}")
     if step.position and not step.position.is_usable:

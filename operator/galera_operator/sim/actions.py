@@ -51,6 +51,7 @@ ALPHABET: Mapping[str, str] = {
     "corrupt": "corrupt grastate.dat on node {node}",
     "loose": "mariadbd on node {node} starts without its position next time",
     "big": "a transaction larger than gcache",
+    "ddl": "the writer runs DDL",
     "stick": "the state transfer stands still",
     "unstick": "the state transfer moves again",
     "kill-joiner": "kill the joiner in its state transfer",

@@ -198,7 +198,8 @@ class Container:
             self.turn_since = now if self.turn_since is None else self.turn_since
             if found.busy and now - self.turn_since <= TURN_SECONDS:
                 return
-            self.start = Start(found.addresses, self.found.position, found.donors)
+            position = None if self.found.directory is Directory.MID_DDL else self.found.position
+            self.start = Start(found.addresses, position, found.donors)
         self._start(self.start, now)
 
     def _start(self, start: Start, now: float) -> None:
@@ -208,6 +209,7 @@ class Container:
             if start.history and volume.branch is not None:
                 volume.branch = volume.branch.renamed(start.history, volume.seqno)
                 volume.uuid = start.history
+                volume.ddl = volume.differs = False  # whatever of the statement is in it is what the new history begins with
         position = None if volume.loose else start.position
         server = Server(
             self.name, self.node, self.address, volume, start.peers, start.donors, position,

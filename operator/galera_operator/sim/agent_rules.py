@@ -75,6 +75,8 @@ def _grant(container: Container, grant: Grant, now: float) -> None:
         raise Refused(f"this directory may never seed a cluster: {found.note}")
     if grant.position != found.position:
         raise Refused(f"the grant is for position {grant.position or 'none'}, this member has {found.position or 'none'}")
+    if found.directory is Directory.MID_DDL and not grant.history:
+        raise Refused(f"this directory may seed a cluster only under a new history: {found.note}")
     _nobody_is_primary(container, now, "bootstrapping another one")
     container.start = Start((), found.position, history=grant.history)
 

@@ -34,8 +34,8 @@ TASTES = (
     *("empty", "corrupt", "loose", "big", "transfer", "transfer", "stuck", "node", "part", "part", "one-way"),
     *("die", "die", "freeze-operator", "freeze-operator", "two", "two", "lose", "hold", "operator-clock", "engine", "events"),
 )
-PLANNED = (("restart",), ("restart", "writer"), ("restart", "rollout"), ("writer", "any"))
-"""What people ask for in order, beside the faults of every fourth history; drawn apart, so that the others stay as they are."""
+PLANNED = (("restart",), ("restart", "writer"), ("restart", "rollout"), ("writer", "any"), ("ddl", "ddl"))
+"""What people do in order, beside the faults of every fourth history; drawn apart, so that the others stay as they are."""
 BEGINNINGS = (
     (0, 1),
     (0, 3),
@@ -78,6 +78,8 @@ class Chooser:
 
     def next(self, world: World) -> Action:
         """The next action of a history that has come this far."""
+        if any(container.volume.ddl for container in world.containers) and self.random.random() < 0.7:
+            return self._in_the_middle_of_ddl(world)
         if self.random.random() >= self._loud:
             return _PASSES[int(self.random.random() * len(_PASSES))]
         if self.random.random() < 0.35:
@@ -195,6 +197,13 @@ class Chooser:
     def _kill(self, slot: int) -> Action:
         kind = self.random.choice(("kill", "kill-database", "kill-writer"))
         return action(kind) if kind == "kill-writer" else action(kind, slot)
+
+    def _in_the_middle_of_ddl(self, world: World) -> Action:
+        slots = [container.slot for container in world.containers]
+        kind = self.random.choice(("kill-all", "kill-writer", "kill", "kill-database", "lose-node", "freeze"))
+        if kind == "lose-node":
+            return action(kind, self.random.choice(world.swarm.nodes))
+        return action(kind) if kind in {"kill-all", "kill-writer"} else action(kind, self.random.choice(slots))
 
     def _part(self, nodes: Sequence[str]) -> Action:
         size = self.random.randint(1, max(1, len(nodes) - 1))

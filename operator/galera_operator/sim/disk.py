@@ -20,6 +20,7 @@ class Volume:
         transfer: in the middle of an SST: the old files are gone, the new ones not complete.
         corrupt: grastate.dat is half-written.
         differs: its rows are not those that its position names.
+        ddl: a DDL statement is under way in it, or was when it was killed.
         loose: the next mariadbd on it is started without its position (an older image, a person's hand).
         user: the container that has the lock.
     """
@@ -33,12 +34,13 @@ class Volume:
     transfer: bool = False
     corrupt: bool = False
     differs: bool = False
+    ddl: bool = False
     loose: bool = False
     user: Any = None
 
     def empty(self) -> None:
         self.branch, self.seqno, self.uuid, self.written = None, -1, ZERO_UUID, -1
-        self.safe = self.transfer = self.corrupt = self.differs = self.loose = False
+        self.safe = self.transfer = self.corrupt = self.differs = self.ddl = self.loose = False
 
     def opened(self) -> None:
         """Mariadbd runs: grastate.dat does not know the position any more."""
@@ -74,4 +76,6 @@ def read(volume: Volume) -> Found:
     if volume.uuid == ZERO_UUID:
         return Found(Directory.INCOMPLETE, note="InnoDB knows no position either")
     seqno = volume.written if volume.written >= 0 else volume.seqno
+    if volume.ddl:
+        return Found(Directory.MID_DDL, Position(volume.uuid, seqno), note="it was killed while it ran DDL")
     return Found(Directory.USABLE, Position(volume.uuid, seqno), volume.safe, volume.uuid)

@@ -11,6 +11,7 @@ from random import Random
 
 from galera_operator.core.position import ZERO_UUID
 from galera_operator.sim.component import DONOR, INITIALIZED, JOINING, SYNCED, Component, Moving, Server
+from galera_operator.sim.ddl import Ddl
 from galera_operator.sim.network import Network
 from galera_operator.sim.rows import Branch
 from galera_operator.sim.transfers import Transfers
@@ -40,6 +41,7 @@ class Galera:
         self.version = 0
         self.lagging = False
         self.transfers = Transfers(self, random)
+        self.ddl = Ddl(random)
         self.on_bootstrap: Callable[[Server], None] = lambda _: None
         self._views = 0
         self._busy = False
@@ -62,11 +64,13 @@ class Galera:
         if server.alive:
             server.alive, server.frozen, server.last_words = False, False, words
             self.servers.remove(server)
+            self.ddl.cut_off(server)
             self.transfers.forget(server)
             self.touch()
 
     def leave(self, leaving: Sequence[Server]) -> None:
         """Clean shutdowns at the same time: the survivors have a new view at once and keep their quorum."""
+        self.ddl.finish(leaving)
         alone = {server for server in leaving if server.component and server.component.members == [server]}
         for server in leaving:
             component = server.component
@@ -121,6 +125,7 @@ class Galera:
 
     def tick(self, now: float) -> None:
         self.now = now
+        self.lagging = self.ddl.finish(self.servers) or self.lagging
         if self.lagging:
             self._catch_up()
         seen = (self.version, self.network.version)
@@ -377,6 +382,8 @@ class Galera:
         component = server.component
         if component is None or not component.commits or server.frozen or server.state < DONOR or not server.alive:
             return False
+        if server.volume.ddl:
+            return False
         if any(member.queue > FLOW_CONTROL_LIMIT for member in component.members if not member.desync):
             return False
         assert component.branch is not None
@@ -384,7 +391,7 @@ class Galera:
         component.seqno += count
         behind = self.random.random() < 0.25
         for member in component.members:
-            if member.state < DONOR:
+            if member.state < DONOR or member.volume.ddl:
                 continue
             if member is not server and (behind or member.slow):
                 self.lagging = True

@@ -192,6 +192,13 @@ def big_transaction(world: World) -> None:
             server.component.history_from = server.component.seqno
 
 
+def run_ddl(world: World) -> None:
+    for container in world.containers:
+        if container.alive and container.server is not None and container.route(world.now)[1].code == 200:
+            world.galera.ddl.begin(container.server)
+            return
+
+
 def stick(world: World, *, stuck: bool) -> None:
     for server in world.galera.servers:
         if server.moving is not None:

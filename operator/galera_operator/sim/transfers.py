@@ -92,7 +92,7 @@ class Transfers:
         volume.branch, volume.seqno, volume.uuid = given.branch, given.seqno, component.uuid
         if moving.method == "SST":
             volume.transfer, volume.corrupt, volume.loose = False, False, False
-            volume.differs = given.differs
+            volume.differs, volume.ddl = given.differs, False
             if donor.zeros:  # Galera itself took it for a donor: what it gave is as nameless as its own
                 joiner.zeros, volume.uuid = True, ZERO_UUID
         joiner.moving, joiner.state = None, JOINED

@@ -72,6 +72,11 @@ class Truth:
         volume = server.volume
         if volume.branch is not None and volume.branch not in self.branches:
             self.branches.append(volume.branch)
+        half, volume.ddl = volume.ddl, False
+        if half and volume.differs and not self.by_hand:
+            self.broke(f"{server.name} formed a Primary component with half of a DDL statement, under the history of before")
+        if half:
+            volume.differs = False
         if self.by_hand:
             return
         decision = self.decisions.get(server.component.uuid if server.component else "")

@@ -18,6 +18,7 @@ from faults.logs import Logs
 from galera_operator.core.agent_api import HTTP_PORT, Admission, AgentStatus, Stage
 from galera_operator.demo.client import SCHEMA
 from galera_operator.sandbox.api import Sandbox
+from galera_operator.sandbox.errors import CommandFailed
 from galera_operator.sandbox.waiting import NotYet, wait_until
 
 MEMBERS = 3
@@ -98,8 +99,12 @@ class Cluster:
         return [one for one in self.containers.running(self.database) if one.slot != writer.slot]
 
     def managers(self) -> dict[str, bool]:
-        """Each node's host name, and whether it leads the Swarm."""
-        told = self.deployment.docker("node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}").splitlines()
+        """Each node's host name, and whether it leads the Swarm. While the managers elect a leader they do not answer."""
+
+        def listed() -> list[str]:
+            return self.deployment.docker("node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}").splitlines()
+
+        told = wait_until(listed, 60, "the managers to answer", every=0.5, ignoring=(CommandFailed,))
         return {line.split()[0]: line.split()[-1] == "Leader" for line in told}
 
     def hosts(self, without: Sequence[int] = ()) -> list[str]:
