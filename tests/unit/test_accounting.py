@@ -220,6 +220,11 @@ def test_who_comes_after_one_without_a_node_is_asked_for_all_the_same():
 # A copy on another node than its slot's task
 
 
+def test_a_task_whose_node_has_no_name_is_not_said_to_be_somewhere():
+    plan = wait(cluster(waiting(1, position(100)), waiting(2, position(90), node="")), remembered(ledger={1: 100, 2: 99}))
+    assert "its task has no node now" in plan.why
+
+
 def test_a_copy_on_a_node_where_no_task_runs_now_is_missing():
     plan = wait(cluster(waiting(1, position(100)), waiting(2, position(90), node="n7")), remembered(ledger={1: 100, 2: 99}))
     assert isinstance(plan, Page)

@@ -108,9 +108,10 @@ def _elsewhere(seen: Snapshot, memory: Memory) -> Missing | None:
         seat = seen.seat(slot)
         assert seat is not None, "_bring_back() comes first"
         if copy.node_id not in nodes:
+            now = f"is on {seat.task.node}" if seat.task.node else "has no node"
             what = (
                 f"the copy of slot {slot}, last seen at seqno {copy.seqno}, is on node {copy.node_id}, where no task runs; "
-                f"its task is on {seat.task.node} now"
+                f"its task {now} now"
             )
             return Missing(what, f"Let the task of slot {slot} run there again: docker node inspect {copy.node_id}.", 0.0)
         if isinstance(seat.member, Stopped) and seat.member.agent.directory in NO_DATA:
