@@ -29,6 +29,11 @@ def test_a_transaction_that_was_due_and_never_tried_counts_as_unserved() -> None
     assert (seen.due, seen.acknowledged, seen.failed, seen.unserved) == (4, 1, 0, 3)
 
 
+def test_who_is_due_in_the_last_moment_of_the_load_may_see_its_end_first() -> None:
+    assert felt([good(0, 0.0, 0.1)], rate=2.0, connections=1, seconds=0.54).unserved == 0
+    assert felt([good(0, 0.0, 0.1)], rate=2.0, connections=1, seconds=0.56).unserved == 1
+
+
 def test_an_attempt_more_than_the_schedule_had_is_no_negative_number_of_unserved() -> None:
     seen = felt([good(0, 0.0, 0.1), good(0, 0.5, 0.6)], rate=1.0, connections=1, seconds=0.9)
     assert (seen.due, seen.unserved) == (2, 0)

@@ -17,6 +17,10 @@ BUCKET = 0.5
 """Seconds of one point of a plot."""
 
 
+AT_THE_END = 0.05
+"""Seconds: who is due so shortly before the load's end may see the end first, and has missed nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Felt:
     """One load, summed up.
@@ -80,17 +84,18 @@ def felt(attempts: Sequence[Attempt], rate: float, connections: int, seconds: fl
     """
     good = [attempt for attempt in attempts if attempt.failure is None]
     kinds = [attempt.failure.kind for attempt in attempts if attempt.failure]
+    due = arrivals(rate, connections, seconds - AT_THE_END)
     stall, stall_at = longest_wait(attempts)
     outage, outage_at = longest_gap([attempt.ended for attempt in good], seconds)
     return Felt(
         seconds=seconds,
-        due=max(len(attempts), arrivals(rate, connections, seconds)),
+        due=max(len(attempts), due),
         acknowledged=len(good),
         failed=len(kinds),
         failed_writes=sum(1 for attempt in attempts if attempt.failure and attempt.wrote),
         unknown=kinds.count(Kind.UNKNOWN),
         unconnected=kinds.count(Kind.CONNECT),
-        unserved=max(0, arrivals(rate, connections, seconds) - len(attempts)),
+        unserved=max(0, due - len(attempts)),
         stall=stall,
         stall_at=stall_at,
         outage=outage,
