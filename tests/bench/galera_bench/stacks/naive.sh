@@ -36,4 +36,4 @@ echo "nobody else is there: bootstrapping"
   until mariadb --execute "SHOW STATUS LIKE 'wsrep_ready'" 2>/dev/null | grep -q ON; do sleep 0.2; done
   mariadb </docker-entrypoint-initdb.d/bench.sql
 ) &
-exec mariadbd --wsrep-new-cluster "$@"
+exec mariadbd --wsrep-new-cluster --wsrep-cluster-address=gcomm:// "$@"
