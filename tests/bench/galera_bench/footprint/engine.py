@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -25,7 +25,7 @@ class StandInEngine:
         self._streams: list[asyncio.StreamWriter] = []
         self._tasks = {cluster.id: as_json(cluster.tasks()) for cluster in world.clusters}
         self._services = {cluster.id: as_json(cluster.service()) for cluster in world.clusters}
-        self._all_tasks = b"[" + b",".join(body[1:-1] for body in self._tasks.values()) + b"]"
+        self._all_tasks = _joined(self._tasks.values())
         self.requests = 0
 
     async def serve(self, path: Path) -> asyncio.Server:
@@ -88,8 +88,8 @@ class StandInEngine:
             case "GET", "services", service:
                 return 200, self._services[service]
             case "GET", "tasks":
-                wanted = filters.get("service")
-                return 200, self._all_tasks if wanted is None else self._tasks[wanted[0]]
+                wanted = filters.get("service", list(self._tasks))
+                return 200, self._all_tasks if len(wanted) == len(self._tasks) else _joined(self._tasks[one] for one in wanted)
             case "POST", "services", service, "update":
                 return self._write_service(service, query["version"][0], json.loads(body))
             case "GET", "configs":
@@ -138,3 +138,8 @@ async def _requests(reader: asyncio.StreamReader) -> AsyncIterator[tuple[str, st
         method, target, _ = first.split(" ")
         headers = {name.lower(): value.strip() for name, colon, value in (line.partition(":") for line in rest) if colon}
         yield method, target, await reader.readexactly(int(headers.get("content-length", "0")))
+
+
+def _joined(lists: Iterable[bytes]) -> bytes:
+    """One JSON list of several, none of them empty."""
+    return b"[" + b",".join(body[1:-1] for body in lists) + b"]"
