@@ -17,7 +17,8 @@ SILENCE = 30.0
 NO_DATA = {Directory.EMPTY, Directory.INCOMPLETE}
 """Directories that tell nothing of what their slot once held. A half-copied one does: the component that sent had it all."""
 
-_COPIES = {Directory.USABLE, Directory.MID_DDL}
+COPIES = {Directory.USABLE, Directory.MID_DDL}
+"""Directories with rows that a person may want: none of them is erased or passed over by itself."""
 
 _STARTS = {Stage.STARTING, Stage.JOINING, Stage.BOOTSTRAPPING}
 
@@ -200,7 +201,7 @@ def present_copy(seat: Seat) -> Position | None:
         case Live(wsrep=wsrep):
             position = Position(wsrep.state_uuid, wsrep.last_committed)
             return position if position.is_usable and not wsrep.is_primary else None
-        case Stopped(agent=agent) if agent.directory in _COPIES and agent.position and agent.position.is_usable:
+        case Stopped(agent=agent) if agent.directory in COPIES and agent.position and agent.position.is_usable:
             return agent.position
         case _:
             return None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from galera_operator.core.agent_api import Stage
-from galera_operator.core.consent import may_replace, replace_command
+from galera_operator.core.consent import COPIES, may_replace, replace_command
 from galera_operator.core.model import LiveSeat, Silence, Snapshot, Unseen
 from galera_operator.core.plan import Page
-from galera_operator.core.position import ZERO_UUID, Directory
+from galera_operator.core.position import ZERO_UUID
 from galera_operator.core.remembered import Memory
 from galera_operator.core.renewal import renew_command
 
@@ -98,7 +98,7 @@ def unwelcome_copy(seen: Snapshot, memory: Memory) -> Page | None:
         agent = seat.agent
         if not serving or agent.stage is not Stage.WAITING:
             continue
-        if agent.directory not in {Directory.USABLE, Directory.MID_DDL} or agent.position is None or may_replace(seat, memory):
+        if agent.directory not in COPIES or agent.position is None or may_replace(seat, memory):
             continue
         if agent.position.uuid not in {wsrep.state_uuid for wsrep in serving}:
             return Page(
