@@ -1,18 +1,20 @@
-"""SQL connections between two looks, to a real server."""
+"""Connections between two looks, to a real server and its agent."""
 
 from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from galera_processes import ROOT_PASSWORD, TOKEN, Cluster, Member, wait_for
 
 from galera_operator.adapters.members import RealMembers
-from galera_operator.core.agent_api import MONITOR_USER, Stage
+from galera_operator.core.agent_api import HTTP_PORT, MONITOR_USER, Stage
 from galera_operator.ports import Unreachable
 
 pytestmark = pytest.mark.integration
@@ -32,14 +34,44 @@ def connections_to(member: Member) -> int:
     return int(member.query(asked, "root", ROOT_PASSWORD)[0][0])
 
 
+def sockets_to_its_agent(member: Member) -> int:
+    """Of this process; also those whose other end has gone already."""
+    there = f"{int.from_bytes(socket.inet_aton(member.address), 'little'):08X}:{HTTP_PORT:04X}"
+    ours = {str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if os.path.lexists(entry)}
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return sum(1 for row in rows if row[2] == there and f"socket:[{row[9]}]" in ours)
+
+
+def test_an_agent_that_has_closed_its_end_is_asked_anew(member: Member) -> None:
+    members = RealMembers()
+    try:
+        first = members.ask(member.address, TOKEN)
+        member.sigterm()  # nobody watches here: the end of the kept connection is found when it is used
+        member.wait_exit()
+        with pytest.raises(Unreachable, match="nothing listens"):
+            members.ask(member.address, TOKEN)
+        member.start()
+        member.grant(epoch=2)
+        again = members.ask(member.address, TOKEN)
+        assert again.incarnation != first.incarnation
+        member.sigterm()
+        member.wait_exit()
+        member.start()
+        assert members.ask(member.address, TOKEN).incarnation not in {first.incarnation, again.incarnation}
+    finally:
+        members.close()
+
+
 def test_a_killed_member_is_heard_of_at_once_and_a_living_one_keeps_one_connection(member: Member) -> None:
     members, stopping, heard = RealMembers(), threading.Event(), threading.Event()
     listener = threading.Thread(target=members.watch, args=(heard.set, stopping.is_set))
     listener.start()
     try:
         for _ in range(3):
+            assert members.ask(member.address, TOKEN).stage is Stage.RUNNING
             assert members.wsrep(member.address, TOKEN, ()).is_synced
         assert connections_to(member) == 1
+        assert sockets_to_its_agent(member) == 1
         assert not heard.is_set()
         begun = time.monotonic()
         os.kill(member.mariadbd(), signal.SIGKILL)
@@ -48,11 +80,13 @@ def test_a_killed_member_is_heard_of_at_once_and_a_living_one_keeps_one_connecti
         with pytest.raises(Unreachable):
             members.wsrep(member.address, TOKEN, ())
 
-        heard.clear()
         wait_for("the agent to end", lambda: member.wait_exit() != 0)
+        wait_for("its end is heard as well", lambda: sockets_to_its_agent(member) == 0, 5)
+        heard.clear()
         member.start()
         member.wait_stage(Stage.WAITING)
         assert not heard.is_set(), "of a member that nobody is connected to nothing is heard"
+        assert members.ask(member.address, TOKEN).stage is Stage.WAITING
     finally:
         stopping.set()
         listener.join(10)

@@ -18,6 +18,7 @@ import pytest
 from galera_processes import DATABASE, ROOT_PASSWORD, TOKEN, Cluster, Member, wait_for
 from operator_turns import Operator
 
+from galera_operator.adapters.kept import HangUps
 from galera_operator.adapters.sql import SqlPoll
 from galera_operator.core.agent_api import Admit, Stage
 from galera_operator.core.flow import HIGH
@@ -122,7 +123,7 @@ def test_with_causal_reads_every_read_on_every_member_sees_the_commit_before_it(
 def test_the_operator_is_answered_by_a_member_that_lags_behind_causal_reads(pair: tuple[Member, Member]) -> None:
     one, two = pair
     read(one, two, causally=True)
-    poll = SqlPoll()
+    poll = SqlPoll(HangUps())
     with held_up(two):
         one.query(f"INSERT INTO {DATABASE}.t (v) VALUES (2)")
         begun = time.monotonic()

@@ -325,3 +325,38 @@ def test_what_is_refused_is_logged_in_one_line_without_secrets(agent: Agent, cap
     refused = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert len(refused) == 2
     assert not any(TOKEN in line for line in refused)
+
+
+ASKED = b"GET /status HTTP/1.1\r\nConnection: keep-alive\r\n"
+AUTHENTIC = f"Authorization: Bearer {TOKEN}\r\n\r\n".encode()
+
+
+def test_the_operator_asks_over_one_connection_as_often_as_it_looks(agent: Agent) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", agent.server.ports[0], timeout=10)
+    connection.connect()
+    opened = connection.sock
+    for _ in range(3):
+        connection.request("GET", "/status", headers={"Authorization": f"Bearer {TOKEN}", "Connection": "keep-alive"})
+        assert AgentStatus.from_json(connection.getresponse().read()).name == "db.1"
+        assert connection.sock is opened
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        ASKED + b"\r\n",
+        b"GET /nothing HTTP/1.1\r\nConnection: keep-alive\r\n" + AUTHENTIC,
+        b"GET /status HTTP/1.1\r\n" + AUTHENTIC,
+    ],
+    ids=["without the token", "a refused request", "who did not ask for it"],
+)
+def test_nobody_elses_connection_lasts_longer_than_its_answer(agent: Agent, request_: bytes) -> None:
+    assert b"Connection: close" in agent.raw(request_)  # reads until the end of the stream
+
+
+def test_a_kept_connection_that_is_not_used_ends_without_a_word(agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("galera_operator.agent.server.IDLE_SECONDS", 0.05)
+    head, _, body = agent.raw(ASKED + AUTHENTIC).partition(b"\r\n\r\n")
+    assert b"Connection: keep-alive" in head
+    assert AgentStatus.from_json(body).name == "db.1"  # and not a byte behind it

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import pymysql
 from pymysql.connections import Connection
 
-from galera_operator.adapters.kept import KeptConnections, close
+from galera_operator.adapters.kept import HangUps, KeptConnections, close
 from galera_operator.core.agent_api import MONITOR_USER, Wsrep, sql_password
 from galera_operator.core.wsrep_status import STATUS_NAMES, StatusUnreadable, wsrep_from_status
 from galera_operator.ports import LoginRefused, Refused, Unreachable
@@ -26,8 +26,8 @@ _ACCESS_DENIED = {1044, 1045, 1698}
 class SqlPoll:
     """One connection per member address. Different addresses may be asked from different threads at the same time."""
 
-    def __init__(self) -> None:
-        self._kept = KeptConnections[_Connection]()
+    def __init__(self, hang_ups: HangUps) -> None:
+        self._kept = KeptConnections[_Connection](hang_ups)
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         """`ports.Members.wsrep`."""
@@ -76,10 +76,6 @@ class SqlPoll:
         finally:
             close(connection)
         return str(row[0]) if row else f"{changed} rows"
-
-    def watch(self, wake: Callable[[], None], stop: Callable[[], bool]) -> None:
-        """Call `wake` as soon as a member that was asked hangs up: its mariadbd ended. Returns once `stop` says so."""
-        self._kept.watch(wake, stop)
 
     def close(self) -> None:
         """Close the connections that are kept between looks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+from galera_operator.adapters.kept import HangUps
 from galera_operator.adapters.sql import SqlPoll
 from galera_operator.core.checkup.history import option, size_in_bytes
 from galera_operator.core.checkup.setup import Measured
@@ -21,7 +22,7 @@ def measure(title: str, address: str, token: str, watch: float = WATCH) -> Measu
     Raises:
         Unreachable, Refused: its database does not answer, or does not let the operator's account in.
     """
-    sql = SqlPoll()
+    sql = SqlPoll(HangUps())
     variables = sql.show("VARIABLES", _VARIABLES, address, token)
     before, begun = sql.show("STATUS", _COUNTERS, address, token), time.monotonic()
     time.sleep(watch)

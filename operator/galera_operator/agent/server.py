@@ -26,6 +26,8 @@ from galera_operator.core.strict_json import BadMessage
 log = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 5.0
+IDLE_SECONDS = 120.0
+"""How long an operator's connection is kept between two of its looks."""
 MAX_HEAD = 16 << 10
 MAX_BODY = 64 << 10
 MAX_WORD = 64
@@ -45,6 +47,7 @@ class Request:
     token: str
     body: bytes
     is_local: bool
+    keeps_alive: bool
 
 
 class _Bad(Exception):
@@ -121,31 +124,42 @@ class Server:
             await writer.drain()
 
     async def _http(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one request, and of whoever has the token as many as come while the connection lasts."""
+        within = REQUEST_SECONDS
+        while await self._exchange(reader, writer, within):
+            within = IDLE_SECONDS
+
+    async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, within: float) -> bool:
+        """Whether another request may come. Args: `within`: seconds until it has to be here; else the connection ends."""
         peer = _peer(writer)
-        is_head = False
+        is_head = stays_open = False
         what = "a request"
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with asyncio.timeout(within):
                 request = await _read_request(reader, peer)
             self._crowds[0].heard(writer)
             is_head, what = request.method == "HEAD", f"{request.method} {request.path}"
+            stays_open = request.keeps_alive and self._is_authentic(request.token)
             status, body = await self._answer(request, peer)
         except _Bad as bad:
-            status, body = bad.status, _sentence(str(bad))
+            status, body, stays_open = bad.status, _sentence(str(bad)), False
             self._refusals.say(what, peer, str(bad))
         except TimeoutError:
-            words = f"the request did not arrive within {REQUEST_SECONDS:.0f} s"
+            if within == IDLE_SECONDS:
+                return False
+            words = f"the request did not arrive within {within:.0f} s"
             status, body = HTTPStatus.REQUEST_TIMEOUT, _sentence(words)
             self._refusals.say(what, peer, words)
         kind = "application/json" if body.startswith("{") else "text/plain"
         payload = body.encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {kind}; charset=utf-8\r\n"
-            f"Content-Length: {len(payload)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(payload)}\r\nConnection: {'keep-alive' if stays_open else 'close'}\r\n\r\n"
         )
         writer.write(head.encode() + (b"" if is_head else payload))
         async with asyncio.timeout(REQUEST_SECONDS):
             await writer.drain()
+        return stays_open
 
     async def _answer(self, request: Request, peer: str) -> tuple[HTTPStatus, str]:
         if request.method == "POST":
@@ -248,6 +262,7 @@ async def _read_request(reader: asyncio.StreamReader, peer: str) -> Request:
         token=token.strip() if scheme.lower() == "bearer" else "",
         body=body,
         is_local=_is_loopback(peer),
+        keeps_alive=headers.get("connection", "").lower() == "keep-alive",
     )
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import MISSING, fields
+from functools import cache
 from typing import Any
 
 
@@ -41,23 +43,34 @@ def _is_finite(number: float) -> bool:
 
 def known_keys(kind: type, raw: object) -> object:
     """Leave out the keys that this version does not know."""
-    names = {field.name for field in fields(kind)}
-    return {key: value for key, value in raw.items() if key in names} if isinstance(raw, dict) else raw
+    known = _types(kind)
+    return {key: value for key, value in raw.items() if key in known} if isinstance(raw, dict) else raw
+
+
+@cache
+def _types(kind: type) -> Mapping[str, str]:
+    """The names of a dataclass's fields, and of their types."""
+    return {field.name: str(field.type) for field in fields(kind)}
+
+
+@cache
+def _required(kind: type) -> AbstractSet[str]:
+    """The names of those that have no default."""
+    return {field.name for field in fields(kind) if field.default is MISSING}
 
 
 def exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:
     """Check that `raw` has the keys of the dataclass `kind` (all that have no default) and no other, each of its type."""
     if not isinstance(raw, dict):
         raise BadMessage(f"{kind.__name__}: expected a JSON object, got {type(raw).__name__}")
-    known = {field.name: field.type for field in fields(kind)}
-    required = {field.name for field in fields(kind) if field.default is MISSING}
+    known = _types(kind)
     for key in sorted(raw.keys() - known.keys()):
         raise BadMessage(f"{kind.__name__}: unknown key {key!r}; it takes {', '.join(sorted(known))}")
-    for key in sorted(required - raw.keys()):
+    for key in sorted(_required(kind) - raw.keys()):
         raise BadMessage(f"{kind.__name__}: key {key!r} is missing")
     out: dict[str, Any] = {}
     for key, value in raw.items():
-        wanted = _JSON_TYPES.get(str(known[key]))
+        wanted = _JSON_TYPES.get(known[key])
         if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
             raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected {known[key]}")
         if known[key] == "float" and not _is_finite(value):
