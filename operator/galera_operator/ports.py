@@ -109,6 +109,12 @@ class Nameless:
 class Members(Protocol):
     """The members of one cluster, by address on the database's network."""
 
+    def at_once(self, addresses: Sequence[str], token: str) -> Mapping[str, tuple[AgentStatus, Wsrep]]:
+        """Ask many together: what `ask` and `wsrep` would say of those that answer within moments. Never raises.
+
+        Who is missing, for whatever reason, is to be asked for itself.
+        """
+
     def ask(self, address: str, token: str) -> AgentStatus:
         """The agent's status. Raises `Unreachable`, or `Refused` for an answer that is not of the agreed shape."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from galera_processes import ROOT_PASSWORD, TOKEN, Cluster, Member, wait_for
 
-from galera_operator.adapters.members import RealMembers
+from galera_operator.adapters.members import MOMENTS, RealMembers
 from galera_operator.core.agent_api import HTTP_PORT, MONITOR_USER, Stage
 from galera_operator.ports import Unreachable
 
@@ -60,6 +60,34 @@ def test_an_agent_that_has_closed_its_end_is_asked_anew(member: Member) -> None:
         assert members.ask(member.address, TOKEN).incarnation not in {first.incarnation, again.incarnation}
     finally:
         members.close()
+
+
+def test_all_at_once_says_what_asking_each_for_itself_says_and_leaves_out_who_is_not_well(member: Member) -> None:
+    members, addresses = RealMembers(), [member.address, "127.7.7.7"]
+    try:
+        assert members.at_once(addresses, TOKEN) == {}, "nobody was asked before: no connection is kept"
+        alone = members.ask(member.address, TOKEN), members.wsrep(member.address, TOKEN, (member.name,))
+        for _ in range(3):
+            told = members.at_once(addresses, TOKEN)
+            assert told.keys() == {member.address}
+            agent, database = told[member.address]
+            assert (agent.incarnation, agent.stage, database.members) == (alone[0].incarnation, Stage.RUNNING, (member.name,))
+            assert database.in_words == alone[1].in_words
+        assert sockets_to_its_agent(member) == connections_to(member) == 1
+
+        frozen = member.mariadbd()
+        os.kill(frozen, signal.SIGSTOP)
+        begun = time.monotonic()
+        assert members.at_once(addresses, TOKEN) == {}
+        assert time.monotonic() - begun < 10 * MOMENTS
+        assert members.at_once(addresses, TOKEN) == {}, "it is asked for itself until it has answered again"
+        os.kill(frozen, signal.SIGCONT)
+        members.ask(member.address, TOKEN)
+        wait_for("it answers", lambda: members.wsrep(member.address, TOKEN, ()).is_synced)
+        assert members.at_once(addresses, TOKEN).keys() == {member.address}
+    finally:
+        members.close()
+    assert sockets_to_its_agent(member) == 0
 
 
 def test_a_killed_member_is_heard_of_at_once_and_a_living_one_keeps_one_connection(member: Member) -> None:

@@ -7,7 +7,7 @@ operator's behalf what only a real agent's luck would prevent (hearing a Primary
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -125,6 +125,9 @@ class SmallWorld:
         raise NotImplementedError
 
     # Members
+
+    def at_once(self, addresses: Sequence[str], token: str) -> Mapping[str, tuple[AgentStatus, Wsrep]]:
+        return {}  # each is asked for itself
 
     def ask(self, address: str, token: str) -> AgentStatus:
         box = self._at(address)

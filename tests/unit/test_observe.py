@@ -20,10 +20,14 @@ SAYS = wsrep(members=("db.1",))
 class Answers:
     """Members by address: what the agent and what the database answers, or the exception each raises."""
 
-    def __init__(self, agents, databases=None):
+    def __init__(self, agents, databases=None, prompt=()):
         self.agents = agents
         self.databases = databases or {}
+        self.prompt = dict(prompt)
         self.asked = []
+
+    def at_once(self, addresses, token):
+        return {address: self.prompt[address] for address in addresses if address in self.prompt}
 
     def ask(self, address, token):
         return self._answer(self.agents.get(address, Unreachable("no answer")))
@@ -129,6 +133,21 @@ def test_who_has_not_answered_by_the_deadline_is_unseen_and_the_others_are_seen(
             released.set()
     assert isinstance(seen.seats[0].member, Live)
     assert seen.seats[1].member == Unseen("no answer within 0 s")
+
+
+def test_who_answers_at_once_is_not_asked_for_itself_and_the_others_are():
+    members = Answers({"10.0.0.2": status(2, wsrep=SAYS)}, {"10.0.0.2": SAYS}, {"10.0.0.1": (status(1, wsrep=SAYS), SAYS)})
+    seen = seen_by(members, task(2), task(1), task(3))
+    assert [seat.slot for seat in seen.seats] == [1, 2, 3]
+    assert seen.seats[0].member == Live(status(1, wsrep=SAYS), SAYS)
+    assert seen.seats[1].member == Live(status(2, wsrep=SAYS), SAYS)
+    assert seen.seats[2].member == Unseen("no answer")
+    assert [address for address, _, _ in members.asked] == ["10.0.0.2"]
+
+
+def test_a_member_whose_database_still_answers_while_its_agent_starts_anew_is_stopped():
+    prompt = {"10.0.0.1": (status(1, stage=Stage.WAITING, wsrep=None), SAYS)}
+    assert seen_by(Answers({}, prompt=prompt)).seats[0].member == Stopped(status(1, stage=Stage.WAITING, wsrep=None))
 
 
 class Told:

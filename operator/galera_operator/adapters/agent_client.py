@@ -30,46 +30,61 @@ class AgentPoll:
     """Asks agents for their status, over one connection per address. Different addresses may be asked at the same time."""
 
     def __init__(self, hang_ups: HangUps) -> None:
-        self._kept = KeptConnections[_Connection](hang_ups)
+        self._kept = KeptConnections[AgentConnection](hang_ups)
 
     def ask(self, address: str, token: str) -> AgentStatus:
         """`ports.Members.ask`."""
-        with _explained(address):
-            body = self._ask_kept(address, token) or self._ask(_Connection(address), token)
+        with explained(address):
+            connection = self.begin(address, token)
+            if connection is not None:
+                with contextlib.suppress(ConnectionError, http.client.HTTPException):
+                    return self.end(connection, token)  # else it was closed meanwhile, and another agent may be there
+            connection = AgentConnection(address)
+            connection.ask("GET", "/status", token)
+            return self.end(connection, token)
+
+    def begin(self, address: str, token: str) -> AgentConnection | None:
+        """Ask over the connection that is kept; None without one that takes the question."""
+        connection = self._kept.take((address, token))
+        if connection is None:
+            return None
         try:
-            return AgentStatus.from_json(body)
+            connection.ask("GET", "/status", token)
+        except OSError:
+            close(connection)
+            return None
+        return connection
+
+    def end(self, connection: AgentConnection, token: str) -> AgentStatus:
+        """Read the answer and keep the connection.
+
+        Raises:
+            Refused: another answer than a status.
+            OSError, HTTPException: no answer.
+        """
+        content = connection.answer()
+        if connection.stays_open:
+            self._kept.keep((connection.host, token), connection)
+        try:
+            return AgentStatus.from_json(content)
         except BadMessage as error:
-            raise Refused(f"the agent at {address} answered something else than a status: {error}") from error
+            raise Refused(f"the agent at {connection.host} answered something else than a status: {error}") from error
 
     def close(self) -> None:
         """Close the connections that are kept between looks."""
         self._kept.close()
 
-    def _ask_kept(self, address: str, token: str) -> bytes | None:
-        """None: no connection is kept, or that agent closed it meanwhile; another agent may be at this address by now."""
-        connection = self._kept.take((address, token))
-        if connection is None:
-            return None
-        try:
-            return self._ask(connection, token)
-        except (ConnectionError, http.client.HTTPException):
-            return None
-
-    def _ask(self, connection: _Connection, token: str) -> bytes:
-        content = connection.exchange("GET", "/status", token, None)
-        if connection.stays_open:
-            self._kept.keep((connection.host, token), connection)
-        return content
-
 
 def send(address: str, token: str, command: Command) -> None:
     """`ports.Members.send`, over a connection of its own: nobody knows whether a kept one would have to be tried twice."""
-    with _explained(address):
-        _Connection(address).exchange("POST", _PATH_OF[type(command)], token, command_to_json(command))
+    with explained(address):
+        connection = AgentConnection(address)
+        connection.ask("POST", _PATH_OF[type(command)], token, command_to_json(command))
+        connection.answer()
 
 
-class _Connection(http.client.HTTPConnection):
-    """To one agent. After an exchange it is open where both sides want that, and closed otherwise."""
+class AgentConnection(http.client.HTTPConnection):
+    """To one agent. After an answer it is open where both sides want that, and closed otherwise."""
 
     def __init__(self, address: str) -> None:
         super().__init__(address, HTTP_PORT, timeout=TIMEOUT)
@@ -81,31 +96,41 @@ class _Connection(http.client.HTTPConnection):
     def fileno(self) -> int:
         return int(self.sock.fileno())
 
-    def exchange(self, method: str, path: str, token: str, body: str | None) -> bytes:
-        """Ask once.
+    def ask(self, method: str, path: str, token: str, body: str | None = None) -> None:
+        """Send the question. Raises OSError, and is closed then."""
+        headers = {"Connection": "keep-alive" if body is None else "close"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        with self._closed_on_error():
+            self.request(method, path, body, headers)
+
+    def answer(self) -> bytes:
+        """The answer's body.
 
         Raises:
             Refused: another answer than 200.
             OSError, HTTPException: no answer.
         """
-        keeps = "keep-alive" if body is None else "close"
-        headers = {"Connection": keeps} | ({"Authorization": f"Bearer {token}"} if token else {})
-        ended = False
-        try:
-            self.request(method, path, body, headers)
+        with self._closed_on_error():
             answer = self.getresponse()
             content = answer.read(MAX_ANSWER)
-            ended = answer.status == http.HTTPStatus.OK and answer.isclosed()
-        finally:
-            if not ended:
-                close(self)
-        if answer.status == http.HTTPStatus.OK:
-            return content
-        raise Refused(f"{path} at {self.host}: {answer.status} {_reason(content)}")
+            if answer.status != http.HTTPStatus.OK:
+                raise Refused(f"the agent at {self.host}: {answer.status} {_reason(content)}")
+            if not answer.isclosed():
+                raise http.client.IncompleteRead(content)
+        return content
+
+    @contextlib.contextmanager
+    def _closed_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            close(self)
+            raise
 
 
 @contextlib.contextmanager
-def _explained(address: str) -> Iterator[None]:
+def explained(address: str) -> Iterator[None]:
     try:
         yield
     except ConnectionRefusedError as error:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 import pymysql
 from pymysql.connections import Connection
+from pymysql.constants import COMMAND
 
 from galera_operator.adapters.kept import HangUps, KeptConnections, close
 from galera_operator.core.agent_api import MONITOR_USER, Wsrep, sql_password
@@ -27,15 +29,11 @@ class SqlPoll:
     """One connection per member address. Different addresses may be asked from different threads at the same time."""
 
     def __init__(self, hang_ups: HangUps) -> None:
-        self._kept = KeptConnections[_Connection](hang_ups)
+        self._kept = KeptConnections[SqlConnection](hang_ups)
 
     def wsrep(self, address: str, token: str, members: Sequence[str]) -> Wsrep:
         """`ports.Members.wsrep`."""
-        rows = self.show("STATUS", STATUS_NAMES, address, token)
-        try:
-            return wsrep_from_status(rows, members)
-        except StatusUnreadable as error:
-            raise Refused(f"{address}: {error}") from error
+        return _wsrep(address, self.show("STATUS", STATUS_NAMES, address, token), members)
 
     def show(self, what: Literal["STATUS", "VARIABLES"], names: Sequence[str], address: str, token: str) -> dict[str, str]:
         """Some of the server's global status counters or variables; those it does not have are missing.
@@ -43,18 +41,38 @@ class SqlPoll:
         Raises:
             Unreachable, LoginRefused: no answer.
         """
-        key = (address, token)
-        query = f"SHOW GLOBAL {what} WHERE Variable_name IN ({', '.join(repr(name) for name in names)})"
-        connection = self._kept.take(key)
+        connection = self._kept.take((address, token))
         try:
             connection = connection or self._connect(address, token)
-            with connection.cursor() as cursor:
-                cursor.execute(query)
-                rows = {str(name).lower(): str(value) for name, value in cursor.fetchall()}
+            connection.ask(_show(what, names))
         except (pymysql.MySQLError, OSError) as error:
             close(connection)
             raise _explain(address, error) from None
-        self._kept.keep(key, connection)
+        return self._rows(connection, token)
+
+    def begin(self, address: str, token: str) -> SqlConnection | None:
+        """Ask for the wsrep status over the connection that is kept; None without one that takes the question."""
+        connection = self._kept.take((address, token))
+        if connection is None:
+            return None
+        try:
+            connection.ask(_show("STATUS", STATUS_NAMES))
+        except (pymysql.MySQLError, OSError):
+            close(connection)
+            return None
+        return connection
+
+    def end(self, connection: SqlConnection, token: str, members: Sequence[str]) -> Wsrep:
+        """Read the answer and keep the connection. Raises like `wsrep`."""
+        return _wsrep(connection.address, self._rows(connection, token), members)
+
+    def _rows(self, connection: SqlConnection, token: str) -> dict[str, str]:
+        try:
+            rows = connection.answer()
+        except (pymysql.MySQLError, OSError) as error:
+            close(connection)
+            raise _explain(connection.address, error) from None
+        self._kept.keep((connection.address, token), connection)
         return rows
 
     def run(self, address: str, token: str, statement: str) -> str:
@@ -81,8 +99,8 @@ class SqlPoll:
         """Close the connections that are kept between looks."""
         self._kept.close()
 
-    def _connect(self, address: str, token: str) -> _Connection:
-        return _Connection(
+    def _connect(self, address: str, token: str) -> SqlConnection:
+        return SqlConnection(
             host=address,
             port=PORT,
             user=MONITOR_USER,
@@ -96,21 +114,47 @@ class SqlPoll:
         )
 
 
-class _Connection(Connection):
+class SqlConnection(Connection):
     """pymysql makes a TLS context with every trusted certificate for each connection: 0.8 MiB and some milliseconds each.
 
     All of ours are alike (TLS where the member offers it), so one context serves them all.
     """
 
     _context: ClassVar[ssl.SSLContext | None] = None
+    _making: ClassVar[threading.Lock] = threading.Lock()
 
     def _create_ssl_ctx(self, sslp: Mapping[str, object]) -> ssl.SSLContext:
-        if _Connection._context is None:
-            _Connection._context = super()._create_ssl_ctx(sslp)  # type: ignore[misc]
-        return _Connection._context
+        with SqlConnection._making:
+            if SqlConnection._context is None:
+                SqlConnection._context = super()._create_ssl_ctx(sslp)  # type: ignore[misc]
+            return SqlConnection._context
+
+    @property
+    def address(self) -> str:
+        return str(self.host)
 
     def fileno(self) -> int:
         return int(self._sock.fileno())  # type: ignore[attr-defined]
+
+    def ask(self, query: str) -> None:
+        """Send the first half of pymysql's own `query`. Raises MySQLError, OSError."""
+        self._execute_command(COMMAND.COM_QUERY, query)  # type: ignore[attr-defined]
+
+    def answer(self) -> dict[str, str]:
+        """The second half: names in small letters and values. Raises MySQLError, OSError."""
+        self._read_query_result()  # type: ignore[attr-defined]
+        return {str(name).lower(): str(value) for name, value in self._result.rows}  # type: ignore[attr-defined]
+
+
+def _show(what: Literal["STATUS", "VARIABLES"], names: Sequence[str]) -> str:
+    return f"SHOW GLOBAL {what} WHERE Variable_name IN ({', '.join(repr(name) for name in names)})"
+
+
+def _wsrep(address: str, rows: Mapping[str, str], members: Sequence[str]) -> Wsrep:
+    try:
+        return wsrep_from_status(rows, members)
+    except StatusUnreadable as error:
+        raise Refused(f"{address}: {error}") from error
 
 
 def _explain(address: str, error: Exception) -> Refused | Unreachable:

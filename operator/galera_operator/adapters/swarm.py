@@ -30,6 +30,7 @@ class SwarmEngine:
         self._api = api
         self._token = token
         self._own_networks: frozenset[str] | None = None
+        self._networks: Mapping[str, Any] = {}
 
     def check_manager(self) -> None:
         """Raises `Refused` when this engine cannot manage a swarm, with what to do."""
@@ -46,7 +47,7 @@ class SwarmEngine:
         if not services:
             return []
         nodes = {node["ID"]: node for node in self._api.get("/nodes")}
-        networks = {network["Id"]: network for network in self._api.get("/networks")}
+        networks = self._networks_of(services)
         tasks: dict[str, list[Any]] = {service["ID"]: [] for service in services}
         # One question for all: a thousand small ones would cost a second of processor time at each look.
         for task in self._api.get("/tasks", filters=json.dumps({"service": list(tasks)})):
@@ -156,8 +157,9 @@ class SwarmEngine:
     def _find_network(
         self, name: str, spec: Mapping[str, Any], labels: Labels | BadWish, networks: Mapping[str, Any]
     ) -> tuple[str, BadWish | None]:
-        attached = spec["TaskTemplate"].get("Networks") or spec.get("Networks") or []
-        candidates = {entry["Target"]: networks.get(entry["Target"], {}).get("Name", entry["Target"]) for entry in attached}
+        candidates = {
+            entry["Target"]: networks.get(entry["Target"], {}).get("Name", entry["Target"]) for entry in _attached(spec)
+        }
         wished = labels.network if isinstance(labels, Labels) else ""
         if wished:
             for network_id, title in candidates.items():
@@ -175,6 +177,12 @@ class SwarmEngine:
             f"docker service update --label-add {PREFIX}network=NAME {name}",
             fatal=True,
         )
+
+    def _networks_of(self, services: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+        """All networks by their ids, of which none ever changes; asked for again as soon as a service names an unknown one."""
+        if any(entry["Target"] not in self._networks for service in services for entry in _attached(service["Spec"])):
+            self._networks = {network["Id"]: network for network in self._api.get("/networks")}
+        return self._networks
 
     def _networks_of_operator(self) -> frozenset[str]:
         """The networks of the container this process runs in; empty outside a container of this engine."""
@@ -195,6 +203,11 @@ def _service_of(event: bytes) -> str:
         return str(told["Actor"]["Attributes"]["name"]) if told["Type"] == "service" else ""
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def _attached(spec: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The networks that a service's tasks are attached to."""
+    return spec["TaskTemplate"].get("Networks") or spec.get("Networks") or []
 
 
 def _is_ours(service: Mapping[str, Any]) -> bool:

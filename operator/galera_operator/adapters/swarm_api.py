@@ -6,6 +6,8 @@ every task as changed and restarts all members. Here the stored spec is posted b
 
 from __future__ import annotations
 
+import json
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
@@ -44,33 +46,38 @@ class EngineApi:
         # Of the environment, requests would look for a proxy before each call: a third of its cost, and a socket has none.
         self.client.trust_env = not str(self.client.base_url).startswith("http+docker")
         self._timeout = timeout
+        # The same few questions at each look: to put one together costs as much as to ask it.
+        self._question = lru_cache(maxsize=32)(self._prepare)
 
     def get(self, path: str, **params: str) -> Any:
         """GET a path below the API version; JSON. Raises `Unreachable` or `Refused` with the engine's own words."""
-        return self._call("GET", path, params=params).json()
+        return json.loads(self._send(path, self._question("GET", path, *params.items())).content)
 
     def post(self, path: str, body: Any, **params: str) -> Any:
         """POST JSON. Raises `Conflict` when the object's version is not the one named."""
-        answer = self._call("POST", path, params=params, json=body)
+        answer = self._send(path, self._prepare("POST", path, *params.items(), body=body))
         return answer.json() if answer.content else None
 
     def stream(self, path: str, **params: str) -> requests.Response:
         """GET a stream that has no end; the read time-out is the caller's heartbeat."""
-        return self._call("GET", path, params=params, stream=True, timeout=(self._timeout, 600.0))
+        return self._send(path, self._prepare("GET", path, *params.items()), stream=True, timeout=(self._timeout, 600.0))
 
-    def _call(self, method: str, path: str, **options: Any) -> requests.Response:
+    def _prepare(self, method: str, path: str, *params: tuple[str, str], body: Any = None) -> requests.PreparedRequest:
         url = f"{self.client.base_url}/v{self.client.api_version}{quote(path, safe='/._-')}"
-        options.setdefault("timeout", self._timeout)
+        return self.client.prepare_request(requests.Request(method, url, params=dict(params), json=body))
+
+    def _send(self, path: str, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        what = f"{request.method} {path}"
         try:
-            answer = self.client.request(method, url, **options)
+            answer = self.client.send(request, **{"timeout": self._timeout, "allow_redirects": False} | options)
         except requests.RequestException as error:
-            raise Unreachable(f"the engine did not answer {method} {path}: {type(error).__name__}") from error
+            raise Unreachable(f"the engine did not answer {what}: {type(error).__name__}") from error
         if answer.ok:
             return answer
         message = _message(answer)
         if _OUT_OF_SEQUENCE in message or answer.status_code == requests.codes.conflict:
             raise Conflict(message)
-        raise Refused(f"{method} {path}: {answer.status_code} {message}")
+        raise Refused(f"{what}: {answer.status_code} {message}")
 
 
 def _message(answer: requests.Response) -> str:

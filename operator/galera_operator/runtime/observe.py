@@ -1,4 +1,7 @@
-"""Look at one cluster: ask every member at once, under one deadline, and turn the answers into a `Snapshot`. Never raises."""
+"""Look at one cluster: ask every member at once, under one deadline, and turn the answers into a `Snapshot`. Never raises.
+
+Who is well answers in the first moments; who is not gets a thread, a question and a patience of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
 from typing import Any, TypeVar
 
-from galera_operator.core.agent_api import Stage
+from galera_operator.core.agent_api import AgentStatus, Stage, Wsrep
 from galera_operator.core.model import Live, Member, NamesUnknown, Seat, Silence, Snapshot, Stopped, Task, Unseen
 from galera_operator.core.swarm_tasks import sort_out
 from galera_operator.ports import Cluster, LoginRefused, Members, Nameless, Names, Refused, Unreachable
@@ -30,13 +33,13 @@ def look(cluster: Cluster, members: Members, pool: Executor, deadline: float = D
         deadline: seconds.
     """
     kept, leaving, lost = sort_out(cluster.tasks)
-    asked = {task: pool.submit(_member, task, cluster.token, members) for task in kept}
     listed = pool.submit(names.tasks, cluster.service.name)
+    told = members.at_once([task.address for task in kept if task.address], cluster.token)
+    asked = {task: pool.submit(_member, task, cluster.token, members) for task in kept if task.address not in told}
     questions: list[Future[Any]] = [*asked.values(), listed]
     wait(questions, timeout=deadline)
-    seats = []
-    for task, answer in asked.items():
-        seats.append(Seat(task, _outcome(answer, deadline, Unseen)))
+    seats = [Seat(task, _outcome(answer, deadline, Unseen)) for task, answer in asked.items()]
+    seats += [Seat(task, _heard(*told[task.address])) for task in kept if task.address in told]
     seats.sort(key=lambda seat: seat.slot)
     return Snapshot(cluster.service, cluster.wish, tuple(seats), leaving, lost, _outcome(listed, deadline, NamesUnknown))
 
@@ -49,6 +52,11 @@ def _outcome(answer: Future[_Answer], deadline: float, unknown: Callable[[str], 
     if error is not None:
         return unknown(f"asking it failed in an unforeseen way, which is a bug: {type(error).__name__}: {error}")
     return answer.result()
+
+
+def _heard(agent: AgentStatus, wsrep: Wsrep) -> Member:
+    """A member of which both have answered. One that has just stopped its database says so itself."""
+    return Stopped(agent) if agent.wsrep is None and agent.stage in _ON_THE_WAY else Live(agent, wsrep)
 
 
 def _member(task: Task, token: str, members: Members) -> Member:

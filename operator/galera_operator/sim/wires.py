@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from galera_operator.core.agent_api import AgentStatus, Command, Wsrep
@@ -65,6 +65,9 @@ class Ports:
         return Listed(tuple(sorted(container.address for container in self._world.swarm.dns())))
 
     # Members
+
+    def at_once(self, addresses: Sequence[str], token: str) -> Mapping[str, tuple[AgentStatus, Wsrep]]:
+        return {}  # each is asked for itself
 
     def ask(self, address: str, token: str) -> AgentStatus:
         world = self._world

@@ -66,7 +66,7 @@ class Feed:
 
     def _wake(self) -> None:
         loop = self._loop
-        if loop is not None and self.is_open:
+        if loop is not None and self.is_open and self._waiting:  # a page that comes this moment is told the newest anyway
             try:
                 loop.call_soon_threadsafe(self._set_all)
             except RuntimeError:

@@ -6,6 +6,8 @@ import asyncio
 import struct
 
 from galera_bench.footprint.world import UUID, World
+from galera_operator.adapters.sql import PORT as SQL_PORT
+from galera_operator.core.agent_api import HTTP_PORT
 
 _CAPABILITIES = 0x0008_A20F  # long password and flag, connect with db, protocol 41, transactions, secure connection, plugin auth
 _AUTOCOMMIT = 2
@@ -27,7 +29,7 @@ class Agent(asyncio.Protocol):
         self._pending += data
         while b"\r\n\r\n" in self._pending:
             head, _, self._pending = self._pending.partition(b"\r\n\r\n")
-            self._cluster.was_asked(self._slot)
+            self._cluster.was_asked(self._slot, HTTP_PORT)
             body = self._cluster.http[self._slot - 1]
             closes = b"connection: keep-alive" not in head.lower()
             kept = b"close" if closes else b"keep-alive"
@@ -50,7 +52,7 @@ class Database(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        self._cluster, _ = self._world.of_address(transport.get_extra_info("sockname")[0])
+        self._cluster, self._slot = self._world.of_address(transport.get_extra_info("sockname")[0])
         transport.write(_packet(0, _greeting()))
 
     def data_received(self, data: bytes) -> None:
@@ -68,7 +70,7 @@ class Database(asyncio.Protocol):
             self._transport.close()
         elif body[1:5].upper() == b"SHOW":
             self._transport.write(self._answers[self._cluster.size])
-            self._cluster.has_answered()
+            self._cluster.was_asked(self._slot, SQL_PORT)
         else:
             self._transport.write(_packet(number + 1, _OK))
 

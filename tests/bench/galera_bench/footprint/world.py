@@ -16,9 +16,9 @@ NETWORK = "net0"
 
 @dataclass
 class Round:
-    """One look at one cluster, as its members see it: who was asked, when the first was, when the last answered."""
+    """One look at one cluster, as its members see it: which of their ports were asked, when the first and the last was."""
 
-    asked: set[int] = field(default_factory=set)
+    asked: set[tuple[int, int]] = field(default_factory=set)
     begun: float = 0.0
     ended: float = 0.0
 
@@ -50,18 +50,15 @@ class SimulatedCluster:
     def address(self, slot: int) -> str:
         return f"127.{1 + self.number // 250}.{1 + self.number % 250}.{10 + slot}"
 
-    def was_asked(self, slot: int) -> None:
-        """A member's agent was asked: the first of a new look, or one more of the present one."""
+    def was_asked(self, slot: int, port: int) -> None:
+        """A member was asked and answers: the first question of a new look, or one more of the present one."""
         now = time.monotonic()
-        if not self.current.asked or slot in self.current.asked:
+        if not self.current.asked or (slot, port) in self.current.asked:
             if self.current.ended:
                 self.rounds.append((self.current.begun, self.current.ended))
-            self.current = Round({slot}, now, 0.0)
-        self.current.asked.add(slot)
-
-    def has_answered(self) -> None:
-        """A member's database gave its status, the last thing that a look asks it."""
-        self.current.ended = time.monotonic()
+            self.current = Round(begun=now)
+        self.current.asked.add((slot, port))
+        self.current.ended = now
 
     def service(self) -> dict[str, Any]:
         labels = {"galera.enable": "true", "galera.replicas": str(self.wish), "com.docker.stack.namespace": f"shop{self.number}"}
