@@ -41,7 +41,9 @@ class RealMembers:
     def at_once(self, addresses: Sequence[str], token: str) -> Mapping[str, tuple[AgentStatus, Wsrep]]:
         """`ports.Members.at_once`: over kept connections, every question before the first answer.
 
-        One caller at a time: threads that do it beside each other fight for Python's own lock, at twice the cost.
+        One caller at a time: threads that do it beside each other fight for Python's own lock, at twice the cost. Who is silent
+        holds the others up for `MOMENTS`, and only once: it loses its kept connections. Who stops in the middle of an answer
+        holds them up for a connection's time limit, as often.
         """
         with self._turnstile:
             asked = {address: both for address in addresses if (both := self._begin(address, token))}

@@ -84,7 +84,9 @@ class StandInEngine:
             case "GET", "networks":
                 return 200, as_json([{"Id": NETWORK, "Name": "shop_default"}])
             case "GET", "services":
-                return 200, b"[" + b",".join(self._services.values()) + b"]"
+                names = filters.get("name")
+                found = [self._world.by_name[name].id for name in names] if names else self._services
+                return 200, b"[" + b",".join(self._services[one] for one in found) + b"]"
             case "GET", "services", service:
                 return 200, self._services[service]
             case "GET", "tasks":

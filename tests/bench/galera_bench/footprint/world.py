@@ -134,6 +134,7 @@ class World:
     def __init__(self, clusters: int, size: int) -> None:
         self.clusters = [SimulatedCluster(number, size) for number in range(clusters)]
         self.by_id = {cluster.id: cluster for cluster in self.clusters}
+        self.by_name = {cluster.name: cluster for cluster in self.clusters}
         self.wrote: dict[str, float] = {}
         self.size = size
 
