@@ -43,9 +43,9 @@ def main(words: Sequence[str]) -> int:
         for system in systems:
             _one(sandbox, system, scenarios, figures if system.has_operator else [], results)
     finally:
+        print(results.write())
         if not os.environ.get("KEEP"):
             sandbox.down()
-    print(results.write())
     say("done")
     return 0
 
