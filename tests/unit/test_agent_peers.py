@@ -14,7 +14,7 @@ from galera_operator.core.position import ZERO_UUID, Position
 
 
 def heard(slot: int, **changes: Any) -> Heard:
-    ours = {key: changes.pop(key) for key in ("stage", "writer", "leaving") if key in changes}
+    ours = {key: changes.pop(key) for key in ("stage", "writer", "leaving", "term") if key in changes}
     return Heard(f"10.0.0.{slot}", replace(status(slot, **ours), wsrep=wsrep(**changes)), 0.1)
 
 
@@ -27,6 +27,31 @@ def test_a_live_component_is_found_and_the_donor_is_not_the_writer() -> None:
     assert found == Component(("10.0.0.1", "10.0.0.2"), ("db.2",), A, "")
     assert isinstance(find_component(Position(ZERO_UUID, -1), [heard(1)]), Component)
     assert isinstance(find_component(Position(A, -1), [heard(1)]), Component), "its history is known, its position is not"
+
+
+def donors(*peers: Heard) -> tuple[str, ...]:
+    found = find_component(Position(A, 100), peers, name="db.4")
+    assert isinstance(found, Component)
+    return found.donors
+
+
+def test_the_writer_is_asked_to_donate_only_when_it_is_alone() -> None:
+    assert donors(heard(1, writer="db.1", members=("db.1",))) == ()
+    assert donors(heard(1, writer="db.1"), heard(2), heard(3)) == ("db.2", "db.3")
+
+
+def test_the_writer_is_who_the_latest_choice_says_and_not_who_is_heard_first() -> None:
+    assert donors(heard(1, writer="db.1", term=4), heard(2, writer="db.2", term=5)) == ("db.1",)
+
+
+def test_a_reader_that_was_not_heard_yet_is_waited_for_lest_the_writer_be_the_donor() -> None:
+    members = ("db.1", "db.2", "db.4", "garb")  # the own name: its last life, which the group has not missed yet
+    first = find_component(Position(A, 100), [heard(1, writer="db.1", members=members)], name="db.4")
+    assert isinstance(first, Component)
+    assert first.unheard == "db.2"
+    both = find_component(Position(A, 100), [heard(1, writer="db.1", members=members), heard(2)], name="db.4")
+    assert isinstance(both, Component)
+    assert (both.unheard, both.donors) == ("", ("db.2",))
 
 
 NOTHING = {

@@ -166,11 +166,6 @@ def test_a_start_passes_its_position_and_its_donors() -> None:
     assert not [argument for argument in zeros if "start-position" in argument]
 
 
-def test_the_writer_is_asked_to_donate_only_when_it_is_alone() -> None:
-    assert options.donors([("db.1", True), ("db.2", True), ("db.3", False)], "db.1") == ("db.2",)
-    assert options.donors([("db.1", True)], "db.1") == ()
-
-
 def test_no_password_is_in_mariadbds_environment() -> None:
     kept = options.server_environment({"MARIADB_ROOT_PASSWORD": "hush", "TZ": "UTC", "PATH": "/x"})
     assert "hush" not in kept.values()

@@ -34,7 +34,7 @@ FAILED = 1
 TURN_SECONDS = 60.0
 """How long a waiting member lets another one's state transfer go first."""
 LINE_SECONDS = 2.0
-"""How long another waiting member may take to begin: the answers of agents are half a second old."""
+"""How long another waiting member may take to begin, or one of the component to be heard: answers are half a second old."""
 TICK = 0.1
 SESSION = "SET SESSION wsrep_on=OFF; SET SESSION wsrep_sync_wait=0; SET SESSION max_statement_time=10"
 """Without wsrep_on, the agent's queries work also in a component that is not Primary. What it writes, it writes with it."""
@@ -134,7 +134,11 @@ class Life:
         """One state transfer at a time: say whose turn it is, empty if it is ours. Nobody is waited for for ever."""
         if found.busy:
             return found.busy if waited < TURN_SECONDS else ""
-        other = first_in_line(self._settings.name, self._member.peers.heard(STALE_SECONDS)) if waited < LINE_SECONDS else ""
+        if waited >= LINE_SECONDS:
+            return ""
+        if found.unheard:
+            return f"{found.unheard} has not been heard yet"
+        other = first_in_line(self._settings.name, self._member.peers.heard(STALE_SECONDS))
         return f"{other} is about to join" if other else ""
 
     def _join(self, found: Component) -> Start:

@@ -234,7 +234,7 @@ class Member:
         with self.changed:
             own = self._disk.position or Position(self._disk.cluster_uuid or ZERO_UUID, -1)
             replaced_by = self.wishes.replaced_by
-        return find_component(own, self.peers.heard(STALE_SECONDS), replaced_by)
+        return find_component(own, self.peers.heard(STALE_SECONDS), replaced_by, name=self.settings.name)
 
     def status(self) -> AgentStatus:
         with self.changed:

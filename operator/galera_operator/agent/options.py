@@ -8,7 +8,7 @@ mariadbd's command line to mariadb-backup, which ends on an option that it does 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -275,15 +275,6 @@ def server_environment(environ: Mapping[str, str]) -> dict[str, str]:
     kept = {key: value for key, value in environ.items() if key in passed}
     path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     return kept | {"PATH": path, "HOME": "/nonexistent", "BASH_ENV": str(SST_PATCH)}
-
-
-def donors(members: Sequence[tuple[str, bool]], writer: str) -> tuple[str, ...]:
-    """Choose donors: the Synced members that are not the writer; nobody in particular where the writer is alone.
-
-    Args:
-        members: name and whether it is Synced, of every member that answers.
-    """
-    return tuple(sorted(name for name, synced in members if synced and name != writer))
 
 
 def _provider_path() -> str:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from galera_operator.agent.options import donors
 from galera_operator.agent.routing import slot_order
 from galera_operator.core.agent_api import HTTP_PORT, AgentStatus, Stage, Wsrep
 from galera_operator.core.position import ZERO_UUID, Position
@@ -45,6 +44,8 @@ class Component:
     """Who is in a state transfer now; empty: nobody."""
     replaces: bool = False
     """The own copy was given up for it: nothing of it may stay, also where the histories have one name."""
+    unheard: str = ""
+    """Which of its members has not answered yet; empty: all have."""
 
 
 class Peers:
@@ -151,10 +152,13 @@ async def _get_status(address: str) -> bytes:
     return body
 
 
-def find_component(own: Position, heard: Sequence[Heard], replaced_by: frozenset[str] = frozenset()) -> Component | str:
+def find_component(
+    own: Position, heard: Sequence[Heard], replaced_by: frozenset[str] = frozenset(), *, name: str = ""
+) -> Component | str:
     """Find the component to join among what the peers say. Pure.
 
     Args:
+        name: This member's wsrep node name.
         own: The position of the own data; a UUID of zeros for none, a seqno of -1 where only the history is known.
         replaced_by: A component that lives at one of these addresses may replace the own data, whatever is in it.
 
@@ -180,9 +184,26 @@ def find_component(own: Position, heard: Sequence[Heard], replaced_by: frozenset
             f"this member's data is {own.seqno - committed} write-sets ahead of the live component ({own} against {committed}): "
             "joining would lose them, so a person has to decide"
         )
-    names = [(one.status.name, wsrep.is_synced and one.status.stage is Stage.RUNNING) for one, wsrep in live]
-    writer = next((one.status.writer for one, _ in live if one.status.writer), "")
-    return Component(tuple(one.address for one, _ in live), donors(names, writer), uuid, _busy(heard), is_given_up)
+    addresses = tuple(one.address for one, _ in live)
+    return Component(addresses, _donors(live), uuid, _busy(heard), is_given_up, _unheard(live, heard, name))
+
+
+def _donors(live: Sequence[tuple[Heard, Wsrep]]) -> tuple[str, ...]:
+    """Choose donors: the Synced members that are not the writer; nobody in particular where the writer is alone."""
+    latest = max((one.status for one, _ in live if one.status.writer), key=lambda status: status.term, default=None)
+    synced = {one.status.name for one, wsrep in live if wsrep.is_synced and one.status.stage is Stage.RUNNING}
+    return tuple(sorted(synced - {latest.writer if latest else ""}))
+
+
+def _unheard(live: Sequence[tuple[Heard, Wsrep]], heard: Sequence[Heard], name: str) -> str:
+    """Who is in the component and has not answered: an agent that has just started hears one peer before the other.
+
+    To join before would be to take the writer for the only member, and so for the donor.
+    """
+    known = {one.status.name for one in heard} | {name}
+    # An arbitrator (garbd) is in the component, too; it has no slot, and no agent.
+    missing = {one for _, wsrep in live for one in wsrep.members if one not in known and slot_order(one)[1] >= 0}
+    return min(missing, key=slot_order, default="")
 
 
 def live_members(heard: Sequence[Heard]) -> list[tuple[Heard, Wsrep]]:

@@ -29,6 +29,7 @@ RECOVER_SECONDS = 0.4
 OPERATOR_AWAY = 30.0
 PROXY_NOTICE = 1.5
 TURN_SECONDS = 60.0
+LINE_SECONDS = 2.0
 DRAIN_TIMEOUT = 50.0
 STOPPED = 143
 NEVER = float("-inf")
@@ -198,6 +199,8 @@ class Container:
             self.turn_since = now if self.turn_since is None else self.turn_since
             if found.busy and now - self.turn_since <= TURN_SECONDS:
                 return
+            if found.unheard and now - self.turn_since <= LINE_SECONDS:
+                return
             position = None if self.found.directory is Directory.MID_DDL else self.found.position
             self.start = Start(found.addresses, position, found.donors)
         self._start(self.start, now)
@@ -331,7 +334,7 @@ class Container:
         own = self.found.position or Position(self.found.cluster_uuid, -1)
         if self.replaces is not None and self.replaces == self.found.position:
             own = Position(ZERO_UUID, -1)
-        return find_component(own, self.peers(now))
+        return find_component(own, self.peers(now), name=self.name)
 
     def status(self, now: float, *, brief: bool = False) -> AgentStatus:
         wsrep = self.wsrep(now, brief=brief)
