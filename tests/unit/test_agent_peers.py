@@ -49,6 +49,9 @@ def test_a_reader_that_was_not_heard_yet_is_waited_for_lest_the_writer_be_the_do
     first = find_component(Position(A, 100), [heard(1, writer="db.1", members=members)], name="db.4")
     assert isinstance(first, Component)
     assert first.unheard == "db.2"
+    named_otherwise = find_component(Position(A, 100), [heard(1, members=("db.1", "node0"))], name="db.4")
+    assert isinstance(named_otherwise, Component)
+    assert named_otherwise.unheard == "node0"
     both = find_component(Position(A, 100), [heard(1, writer="db.1", members=members), heard(2)], name="db.4")
     assert isinstance(both, Component)
     assert (both.unheard, both.donors) == ("", ("db.2",))
