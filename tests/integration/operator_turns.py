@@ -75,7 +75,8 @@ class Operator:
     def __init__(self, members: Sequence[Member], store: Notebook | None = None, wish: Wish | None = None) -> None:
         self._pool = ThreadPoolExecutor(max_workers=len(members) + 1)
         lease = Lease(store or Notebook(), NAME, "operator of the tests")
-        world = World(FixedSize(), RealMembers(), Journal(None), self._pool)
+        self._members = RealMembers()
+        world = World(FixedSize(), self._members, Journal(None), self._pool)
         self._tick = ClusterTick(NAME, lease, world)
         tasks = tuple(
             Task(f"task{m.slot}", m.slot, f"node{m.slot}", f"node{m.slot}", "running", "running", m.address) for m in members
@@ -89,6 +90,7 @@ class Operator:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._tick.stop()
         self._pool.shutdown()
+        self._members.close()
 
     def turn(self) -> Plan:
         """Look, decide, act once."""
