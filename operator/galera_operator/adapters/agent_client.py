@@ -34,7 +34,7 @@ class AgentPoll:
 
     def ask(self, address: str, token: str) -> AgentStatus:
         """`ports.Members.ask`."""
-        with explained(address):
+        with _explained(address):
             connection = self.begin(address, token)
             if connection is not None:
                 with contextlib.suppress(ConnectionError, http.client.HTTPException):
@@ -77,7 +77,7 @@ class AgentPoll:
 
 def send(address: str, token: str, command: Command) -> None:
     """`ports.Members.send`, over a connection of its own: nobody knows whether a kept one would have to be tried twice."""
-    with explained(address):
+    with _explained(address):
         connection = AgentConnection(address)
         connection.ask("POST", _PATH_OF[type(command)], token, command_to_json(command))
         connection.answer()
@@ -130,7 +130,8 @@ class AgentConnection(http.client.HTTPConnection):
 
 
 @contextlib.contextmanager
-def explained(address: str) -> Iterator[None]:
+def _explained(address: str) -> Iterator[None]:
+    """Turn no answer into `Unreachable`; `Refused` passes as it is."""
     try:
         yield
     except ConnectionRefusedError as error:
