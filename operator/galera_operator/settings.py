@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from galera_operator.ports import Refused
+
 OFF = "off"
 
 
@@ -43,8 +45,15 @@ class Settings(BaseSettings):
         return None if self.listen == OFF else (host.strip("[]"), int(port))
 
     def token(self) -> str:
-        """The secret's content; empty where there is none. Read anew each time: a rotated secret comes with a new task."""
+        """The secret's content; empty where there is none. Read anew each time: a rotated secret comes with a new task.
+
+        Raises:
+            Refused: it is no token.
+        """
         try:
-            return self.token_file.read_text().strip()
+            token = self.token_file.read_text().strip()
         except FileNotFoundError:
             return ""
+        if not (token.isascii() and token.isprintable()):
+            raise Refused(f"the secret {self.token_file} holds more than printable ASCII, which HTTP cannot carry")
+        return token

@@ -9,6 +9,7 @@ from loguru import logger
 from pydantic import ValidationError
 
 from galera_operator import log
+from galera_operator.ports import Refused
 from galera_operator.settings import Settings
 
 
@@ -98,3 +99,10 @@ def test_a_traceback_does_not_show_the_values_of_variables(logged):
     text = "\n".join(logged())
     assert "RuntimeError" in text
     assert "hexhexhex" not in text
+
+
+def test_a_token_that_http_cannot_carry_is_refused_without_being_told(tmp_path):
+    (tmp_path / "token").write_text("geheimnißvoll")
+    with pytest.raises(Refused, match="holds more than printable ASCII") as caught:
+        Settings(token_file=tmp_path / "token").token()
+    assert "geheim" not in str(caught.value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import http.client
 import select
 import threading
 from collections.abc import Callable
@@ -97,5 +96,5 @@ class KeptConnections(Generic[C]):
 def close(connection: Open | None) -> None:
     """Close a connection of which nobody knows whether its other end is there."""
     if connection is not None:
-        with contextlib.suppress(pymysql.MySQLError, http.client.HTTPException, OSError):
+        with contextlib.suppress(pymysql.MySQLError, OSError):
             connection.close()

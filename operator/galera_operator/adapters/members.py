@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import select
 import threading
 import time
@@ -90,7 +89,7 @@ class RealMembers:
         """None: one of the answers is none."""
         try:
             status = self._agents.end(both.agent, token)
-        except (Refused, OSError, http.client.HTTPException):
+        except (Refused, OSError):
             close(both.database)
             return None
         try:

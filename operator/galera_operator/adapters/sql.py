@@ -44,7 +44,7 @@ class SqlPoll:
         connection = self._kept.take((address, token))
         try:
             connection = connection or self._connect(address, token)
-            connection.ask(_show(what, names))
+            connection.ask(_select(what, names))
         except (pymysql.MySQLError, OSError) as error:
             close(connection)
             raise _explain(address, error) from None
@@ -56,7 +56,7 @@ class SqlPoll:
         if connection is None:
             return None
         try:
-            connection.ask(_show("STATUS", STATUS_NAMES))
+            connection.ask(_select("STATUS", STATUS_NAMES))
         except (pymysql.MySQLError, OSError):
             close(connection)
             return None
@@ -110,7 +110,7 @@ class SqlPoll:
             write_timeout=TIMEOUT,
             autocommit=True,
             # The member's own state is asked for, however far behind its data is: never to wait for that.
-            init_command="SET SESSION wsrep_sync_wait=0",
+            init_command="SET SESSION wsrep_sync_wait=0, group_concat_max_len=65536",
         )
 
 
@@ -143,11 +143,17 @@ class SqlConnection(Connection):
     def answer(self) -> dict[str, str]:
         """The second half: names in small letters and values. Raises MySQLError, OSError."""
         self._read_query_result()  # type: ignore[attr-defined]
-        return {str(name).lower(): str(value) for name, value in self._result.rows}  # type: ignore[attr-defined]
+        lines = (self._result.rows[0][0] or "").split("\n")  # type: ignore[attr-defined]
+        pairs = (line.partition("=") for line in lines if line)
+        return {name.lower(): value for name, _, value in pairs}
 
 
-def _show(what: Literal["STATUS", "VARIABLES"], names: Sequence[str]) -> str:
-    return f"SHOW GLOBAL {what} WHERE Variable_name IN ({', '.join(repr(name) for name in names)})"
+def _select(what: Literal["STATUS", "VARIABLES"], names: Sequence[str]) -> str:
+    """What SHOW GLOBAL tells, also of a member that is not ready, in one row: pymysql takes a third of the time to read that."""
+    # A line break itself, not the two letters for it: a server may be told to take a backslash for a backslash.
+    lines = "GROUP_CONCAT(VARIABLE_NAME, '=', VARIABLE_VALUE SEPARATOR '\n')"
+    wanted = ", ".join(repr(name) for name in names)
+    return f"SELECT {lines} FROM information_schema.GLOBAL_{what} WHERE VARIABLE_NAME IN ({wanted})"  # noqa: S608 - our own names
 
 
 def _wsrep(address: str, rows: Mapping[str, str], members: Sequence[str]) -> Wsrep:

@@ -26,12 +26,9 @@ def json_object(text: str | bytes) -> dict[str, Any]:
     return raw
 
 
-_JSON_TYPES: Mapping[str, tuple[type, ...]] = {
-    "str": (str,),
-    "int": (int,),
-    "float": (int, float),
-    "bool": (bool,),
-}
+_NUMBER = (int, float)
+_JSON_TYPES: Mapping[str, tuple[type, ...]] = {"str": (str,), "int": (int,), "float": _NUMBER, "bool": (bool,)}
+"""By exact type: a truth value is no whole number here, although Python takes it for one."""
 
 
 def _is_finite(number: float) -> bool:
@@ -71,12 +68,15 @@ def exact(kind: type, raw: object, **convert: Any) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key, value in raw.items():
         wanted = _JSON_TYPES.get(known[key])
-        if wanted and (not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted)):
+        if wanted and type(value) not in wanted:
             raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected {known[key]}")
-        if known[key] == "float" and not _is_finite(value):
+        if wanted is _NUMBER and not _is_finite(value):
             raise BadMessage(f"{kind.__name__}: {key} is {value!r}; expected a finite number")
+        if key not in convert:
+            out[key] = value
+            continue
         try:
-            out[key] = convert[key](value) if key in convert else value
+            out[key] = convert[key](value)
         except (TypeError, ValueError) as error:
             raise BadMessage(f"{kind.__name__}: {key} is {value!r}: {error}") from error
     return out

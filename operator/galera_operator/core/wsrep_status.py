@@ -23,7 +23,7 @@ STATUS_NAMES = (
     "wsrep_flow_control_paused",
     "wsrep_desync_count",
 )
-"""What `wsrep_from_status` reads, for ``SHOW GLOBAL STATUS WHERE Variable_name IN (...)``."""
+"""What `wsrep_from_status` reads of MariaDB's global status."""
 
 _OF_THE_GROUP = {"wsrep_desync_count"}
 """What a server that has left its group does not tell: it comes from the layer below, which is closed then."""

@@ -42,7 +42,7 @@ class Agent(asyncio.Protocol):
 
 
 class Database(asyncio.Protocol):
-    """Lets everybody in, and has the same wsrep status for every query that begins with SHOW."""
+    """Lets everybody in, and has the same wsrep status for every query that begins with SELECT."""
 
     def __init__(self, world: World, answers: dict[int, bytes]) -> None:
         self._world, self._answers = world, answers
@@ -68,7 +68,7 @@ class Database(asyncio.Protocol):
             self._transport.write(_packet(number + 1, _OK))
         elif body[:1] == b"\x01":
             self._transport.close()
-        elif body[1:5].upper() == b"SHOW":
+        elif body[1:7].upper() == b"SELECT":
             self._transport.write(self._answers[self._cluster.size])
             self._cluster.was_asked(self._slot, SQL_PORT)
         else:
@@ -95,19 +95,18 @@ def _greeting() -> bytes:
 
 
 def status_answer(size: int) -> bytes:
-    """The packets of ``SHOW GLOBAL STATUS``: two columns and a row per variable."""
+    """The packets of one row with one column, and in that a line for each variable."""
     rows = {
         "wsrep_ready": "ON", "wsrep_connected": "ON", "wsrep_cluster_status": "Primary", "wsrep_local_state": "4",
         "wsrep_local_state_comment": "Synced", "wsrep_cluster_state_uuid": UUID, "wsrep_local_state_uuid": UUID,
         "wsrep_cluster_conf_id": str(size), "wsrep_cluster_size": str(size), "wsrep_last_committed": "1000",
         "wsrep_local_recv_queue": "0", "wsrep_flow_control_paused": "0.0", "wsrep_desync_count": "0",
     }  # fmt: skip
-    bodies = [b"\x02"]
-    for column in ("Variable_name", "Value"):
-        kind = b"\x0c" + struct.pack("<HIBHBH", 45, 1024, 0xFD, 0, 0, 0)
-        bodies.append(_text("def") + _text("") + _text("") + _text("") + _text(column) + _text(column) + kind)
+    text = "\n".join(f"{name.upper()}={value}" for name, value in rows.items()).encode()
+    kind = b"\x0c" + struct.pack("<HIBHBH", 45, 65536, 0xFC, 0, 0, 0)
+    column = _text("def") + _text("") + _text("") + _text("") + _text("lines") + _text("") + kind
     end = b"\xfe" + struct.pack("<HH", 0, _AUTOCOMMIT)
-    bodies += [end, *(_text(name) + _text(value) for name, value in rows.items()), end]
+    bodies = [b"\x01", column, end, b"\xfc" + len(text).to_bytes(2, "little") + text, end]
     return b"".join(_packet(number, body) for number, body in enumerate(bodies, 1))
 
 
