@@ -154,7 +154,7 @@ class RealSwarm(SwarmWorld):
     def close(self) -> None:
         """Let go of the engine's connections; the event stream ends with the sandbox."""
         for api in self._apis.values():
-            api.client.close()
+            api.close()
 
     def now(self) -> float:
         return time.clock_gettime(time.CLOCK_BOOTTIME)  # what the containers write down

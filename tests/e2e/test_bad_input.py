@@ -134,7 +134,7 @@ def damage_record(galera: Deployment) -> str:
         api.post(f"/configs/{config['ID']}/update", config["Spec"], version=str(config["Version"]["Index"]))
         return str(labels[LABEL])
     finally:
-        api.client.close()
+        api.close()
 
 
 def test_a_damaged_record_pages_and_the_command_that_the_page_names_makes_it_anew(galera: Deployment) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from contextlib import nullcontext
 
 import pytest
 
@@ -160,29 +161,14 @@ def test_each_service_gets_its_own_tasks_from_one_question():
     assert [cluster.service.name for cluster in swarm.clusters({"other_db", "gone"})] == ["other_db"]
 
 
-class Stream:
-    """An event stream with these lines."""
-
-    def __init__(self, *lines):
-        self.lines = lines
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        pass
-
-    def iter_lines(self, chunk_size):
-        return iter(self.lines)
-
-
 def test_an_event_names_its_service_and_one_of_a_node_names_none():
     swarm, api = engine()
-    api.stream = lambda path, **params: Stream(
+    lines = [
         b'{"Type":"service","Action":"update","Actor":{"ID":"svc-1","Attributes":{"name":"shop_db"}}}',
         b'{"Type":"node","Action":"update","Actor":{"ID":"n","Attributes":{"name":"node1"}}}',
         b"half a li",
-    )
+    ]
+    api.stream = lambda path, **params: nullcontext(lines)
     heard = []
     swarm.watch(heard.append, lambda: False)
     assert heard == ["shop_db", "", ""]

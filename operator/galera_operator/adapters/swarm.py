@@ -7,14 +7,12 @@ import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
-import requests
-
 from galera_operator.adapters.labels import PREFIX, Labels, read_labels, wish_from
 from galera_operator.adapters.swarm_api import EngineApi
 from galera_operator.core.agent_api import token_from_root_password
 from galera_operator.core.model import Service, Task
 from galera_operator.core.spec import BadWish
-from galera_operator.ports import Cluster, Refused, Unreachable
+from galera_operator.ports import Cluster, Refused
 
 TOKEN_SECRET = "galera_token"
 """Name under which both the database and the operator service mount the cluster's one secret."""
@@ -87,14 +85,11 @@ class SwarmEngine:
 
     def watch(self, wake: Callable[[str], None], stop: Callable[[], bool]) -> None:
         filters = json.dumps({"type": ["service", "node"]})
-        try:
-            with self._api.stream("/events", filters=filters) as stream:
-                for line in stream.iter_lines(chunk_size=1):
-                    if stop():
-                        return
-                    wake(_service_of(line))
-        except requests.RequestException as error:
-            raise Unreachable(f"the event stream broke: {type(error).__name__}") from error
+        with self._api.stream("/events", filters=filters) as lines:
+            for line in lines:
+                if stop():
+                    return
+                wake(_service_of(line))
 
     def _write(self, service_id: str, version: int, change: Callable[[dict[str, Any]], None]) -> None:
         stored = self._api.get(f"/services/{service_id}")
