@@ -89,13 +89,13 @@ class Letters(Inbox):
 
 
 class Bench:
-    def __init__(self, *names, workers=None):
+    def __init__(self, *names, workers=None, calls=None):
         self.engine, self.clockwork, self.inbox = Engine(*names), Clockwork(), Letters()
         self.turns = {}
         self.now = 0.0
         self.pulse = Pulse(2.0, lambda: self.now)
-        parts = self.engine, self.engine, self._make, self.inbox, self.clockwork, workers or InlinePool(), self.pulse
-        self.loop = Loop(*parts)
+        rounds, calls = workers or InlinePool(), calls or workers or InlinePool()
+        self.loop = Loop(self.engine, self.engine, self._make, self.inbox, self.clockwork, rounds, calls, self.pulse)
 
     def _make(self, name):
         self.turns[name] = Turns()
@@ -245,9 +245,103 @@ def test_what_happens_during_a_turn_is_looked_at_right_after_it(reason, follows)
     bench.loop.look_once()
     bench.inbox.take(within=0)
     bench.loop._turns["a"] = under_way = Future()
+    assert under_way.set_running_or_notify_cancel()
     bench.loop.look_once({reason})
     under_way.set_result(Hold("calm"))
     assert (bench.inbox.take(within=0) == {"a"}) == follows
+
+
+class Line:
+    """A pool whose threads are all busy: what is given to it waits."""
+
+    def __init__(self):
+        self.waiting = []
+
+    def submit(self, function, *arguments):
+        turn = Future()
+        self.waiting.append((turn, lambda: function(*arguments)))
+        return turn
+
+    def go_on(self):
+        """The first in the line gets a thread."""
+        turn, begin = self.waiting.pop(0)
+        if turn.set_running_or_notify_cancel():
+            turn.set_result(begin())
+
+
+def test_a_cluster_that_a_reason_names_does_not_wait_behind_the_others_and_its_place_in_the_line_is_given_up():
+    line = Line()
+    bench = Bench("a", "b", workers=line, calls=InlinePool())
+    bench.loop.look_once()
+    assert [bench.turns[name].taken for name in ("a", "b")] == [0, 0]
+    bench.loop.look_once({"b"})
+    assert [bench.turns[name].taken for name in ("a", "b")] == [0, 1]
+    line.go_on()
+    line.go_on()
+    assert [bench.turns[name].taken for name in ("a", "b")] == [1, 1]
+    assert bench.inbox.take(within=0) == frozenset()
+
+
+def test_a_cluster_that_is_called_again_and_again_keeps_its_place_among_those_that_are_called():
+    line = Line()
+    bench = Bench("a", "b", calls=line)
+    bench.loop.look_once()
+    for called in ("a", "b", "a"):
+        bench.loop.look_once({called})
+    line.go_on()
+    assert [bench.turns[name].taken for name in ("a", "b")] == [2, 1]
+    assert bench.inbox.take(within=0) == {"a"}
+
+
+def test_a_periodic_look_waits_for_the_one_before_and_then_comes_at_once():
+    line = Line()
+    bench = Bench("a", "b", workers=line)
+    bench.loop.look_once({"periodic look"})
+    line.go_on()
+    bench.loop.look_once({"periodic look"})
+    assert len(line.waiting) == 1
+    assert bench.inbox.take(within=0) == frozenset()
+    line.go_on()
+    assert bench.inbox.take(within=0) == {"periodic look"}
+    bench.loop.look_once({"periodic look"})
+    assert len(line.waiting) == 2
+
+
+def test_a_loop_whose_periodic_look_waits_is_alive():
+    bench = Bench("a", workers=Line())
+    bench.loop.look_once({"periodic look"})
+    bench.now = TURN_LIMIT / 2
+    bench.loop.look_once({"periodic look"})
+    assert bench.pulse.fault() == ""
+
+
+def test_what_else_happened_is_looked_at_also_while_the_periodic_look_waits():
+    line = Line()
+    bench = Bench("a", "b", workers=line)
+    bench.loop.look_once()
+    line.go_on()
+    bench.loop.look_once({"periodic look", "a new service"})
+    assert len(line.waiting) == 2
+    line.go_on()
+    assert bench.inbox.take(within=0) == {"b"}
+
+
+def test_a_turn_in_the_line_that_is_given_up_for_a_call_lets_the_next_periodic_look_come():
+    bench = Bench("a", workers=Line(), calls=InlinePool())
+    bench.loop.look_once({"periodic look"})
+    bench.loop.look_once({"periodic look"})
+    bench.loop.look_once({"a"})
+    assert bench.inbox.take(within=0) == {"periodic look"}
+
+
+def test_turns_that_have_not_begun_do_not_hold_up_the_end():
+    line = Line()
+    bench = Bench("a", workers=line)
+    bench.engine.closed.set()
+    bench.loop.look_once()
+    bench.loop.stop()
+    bench.loop.run()
+    assert (bench.turns["a"].taken, bench.turns["a"].stopped) == (0, 1)
 
 
 def test_a_cluster_that_is_gone_is_not_stopped_in_the_middle_of_its_turn():

@@ -21,7 +21,7 @@ RECONNECT = 1.0
 
 
 class Loop:
-    """Runs until `stop`. A slow cluster keeps its own turn busy and nobody else's."""
+    """Runs until `stop`. A slow cluster keeps its own turn busy and nobody else's; one that was called does not wait in line."""
 
     def __init__(
         self,
@@ -30,19 +30,30 @@ class Loop:
         make: Callable[[str], ClusterTick],
         inbox: Inbox,
         schedule: Schedule,
-        workers: ThreadPoolExecutor,
+        rounds: ThreadPoolExecutor,
+        calls: ThreadPoolExecutor,
         pulse: Pulse,
     ) -> None:
-        """Args: `events`: an engine of its own for the endless stream. `make`: the turns of a cluster by its name."""
+        """Put the parts together.
+
+        Args:
+            events: an engine of its own for the endless stream.
+            make: the turns of a cluster by its name.
+            rounds: runs the turns of clusters that are looked at because all are.
+            calls: runs the turns of clusters that a reason names.
+        """
         self._engine = engine
         self._events = events
         self._make = make
         self._inbox = inbox
         self._schedule = schedule
-        self._workers = workers
+        self._rounds = rounds
+        self._calls = calls
         self._pulse = pulse
         self._clusters: dict[str, ClusterTick] = {}
         self._turns: dict[str, Future[Plan]] = {}
+        self._line: set[str] = set()  # clusters whose turn in the round has not begun
+        self._owes_round = False
         self._stopping = threading.Event()
         self._engine_fault = ""
 
@@ -64,7 +75,8 @@ class Loop:
         finally:
             self._schedule.stop()
             for turn in self._turns.values():
-                turn.exception()  # waits; the turn reports its own faults
+                if not turn.cancel():
+                    turn.exception()  # waits; the turn reports its own faults
             for cluster in self._clusters.values():
                 cluster.stop()
 
@@ -72,8 +84,17 @@ class Loop:
         """List the clusters and start a turn for each that has none under way.
 
         Args:
-            reasons: names of clusters: only these are looked at. Any other word: all are.
+            reasons: names of clusters: only these are looked at. Any other word: all are. The periodic look has to wait while
+                turns of the one before do: there is more to do than one processor does in that time.
         """
+        if PERIODIC in reasons and self._line:
+            self._owes_round = True
+            reasons = reasons - {PERIODIC}
+            if not reasons:
+                self._pulse.came_round(self._engine_fault)
+                return
+        called = reasons & self._clusters.keys()
+        happened = bool(reasons - called - {PERIODIC})
         only = reasons if reasons <= self._clusters.keys() else frozenset[str]()
         try:
             clusters = self._engine.clusters(only)
@@ -87,16 +108,22 @@ class Loop:
             logger.info("the Swarm can be read again")
             self._engine_fault = ""
         for cluster in clusters:
-            self._start_turn(cluster, again=reasons != {PERIODIC})
+            is_called = cluster.service.name in called
+            self._start_turn(cluster, called=is_called, again=is_called or happened)
         if not only:
             self._forget({cluster.service.name for cluster in clusters})
         self._pulse.came_round()
 
-    def _start_turn(self, cluster: Cluster, *, again: bool) -> None:
-        """Args: `again`: something happened, so a turn that is under way may have looked too early."""
+    def _start_turn(self, cluster: Cluster, *, called: bool, again: bool) -> None:
+        """Start a turn, unless one is under way.
+
+        Args:
+            called: not to wait behind others, whose turn it would be before.
+            again: something happened, so a turn that is under way may have looked too early.
+        """
         name = cluster.service.name
         under_way = self._turns.get(name)
-        if under_way and not under_way.done():
+        if under_way and not under_way.done() and not (called and name in self._line and under_way.cancel()):
             if again:
                 under_way.add_done_callback(lambda _: self._inbox.put(name))
             return  # it asks for its own recheck when it ends
@@ -104,11 +131,28 @@ class Loop:
             logger.info("{}: now operated by this operator", name)
             self._clusters[name] = self._make(name)
         self._pulse.turn_began(name)
-        turn = self._workers.submit(self._clusters[name].turn, cluster)
+        if called:
+            turn = self._calls.submit(self._clusters[name].turn, cluster)
+        else:
+            self._line.add(name)
+            turn = self._rounds.submit(self._turn_in_line, cluster)
         turn.add_done_callback(lambda done: self._after(name, done))
         self._turns[name] = turn
 
+    def _turn_in_line(self, cluster: Cluster) -> Plan:
+        self._leave_line(cluster.service.name)
+        return self._clusters[cluster.service.name].turn(cluster)
+
+    def _leave_line(self, name: str) -> None:
+        self._line.discard(name)
+        if self._owes_round and not self._line:
+            self._owes_round = False
+            self._inbox.put(PERIODIC)
+
     def _after(self, name: str, turn: Future[Plan]) -> None:
+        if turn.cancelled():
+            self._leave_line(name)  # for another turn in its place, or for the end
+            return
         error = turn.exception()
         self._pulse.turn_ended(name, failed=error is not None)
         if error is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import secrets
 import signal
@@ -31,6 +32,8 @@ from galera_operator.runtime.tick import ClusterTick, World
 from galera_operator.settings import Settings
 
 CLUSTERS_AT_ONCE = 16
+"""That somebody waits for, and as many that are looked at in the periodic round."""
+
 QUESTIONS_AT_ONCE = 64
 
 
@@ -58,7 +61,8 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], Abstr
     with (
         show(board, pulse, asked),
         ThreadPoolExecutor(QUESTIONS_AT_ONCE, thread_name_prefix="ask") as pool,
-        ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="turn") as workers,
+        ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="round") as rounds,
+        ThreadPoolExecutor(CLUSTERS_AT_ONCE, thread_name_prefix="call") as calls,
     ):
         world = World(
             engine,
@@ -74,7 +78,8 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], Abstr
         def make(name: str) -> ClusterTick:
             return ClusterTick(name, Lease(store, name, holder, settings.lease_ttl), world)
 
-        loop = Loop(engine, SwarmEngine(EngineApi(), token), make, inbox, Schedule(inbox, settings.look_every), workers, pulse)
+        schedule = Schedule(inbox, settings.look_every)
+        loop = Loop(engine, SwarmEngine(EngineApi(), token), make, inbox, schedule, rounds, calls, pulse)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: loop.stop())
         listener = threading.Thread(
@@ -82,6 +87,7 @@ def run_operator(settings: Settings, show: Callable[[Board, Pulse, Asked], Abstr
         )
         listener.start()
         logger.info("operator {} started", holder)
+        gc.freeze()  # what is there by now stays for good: no collection needs to go through it again
         loop.run()
         stopping.set()
         listener.join()
