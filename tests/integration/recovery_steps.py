@@ -8,6 +8,7 @@ import signal
 from galera_processes import DATABASE, Member, wait_for
 
 from galera_operator.core.agent_api import AgentStatus, Fence, Grant, Stage
+from galera_operator.core.position import ZERO_UUID, parse_grastate
 
 
 def table(member: Member) -> None:
@@ -28,8 +29,18 @@ def fill(member: Member, megabytes: int) -> None:
         member.query(f"INSERT INTO {DATABASE}.big (b) SELECT REPEAT('x', 1000000) FROM information_schema.COLUMNS LIMIT 50")
 
 
+def through_ddl(*members: Member) -> None:
+    """While a member runs DDL its grastate.dat has no state UUID, and after a kill it comes back by a full copy."""
+
+    def probe() -> bool:
+        return all(parse_grastate((member.data / "grastate.dat").read_text()).uuid != ZERO_UUID for member in members)
+
+    wait_for("no member is in the middle of DDL", probe)
+
+
 def kill(*members: Member) -> None:
-    """Kill -9 every mariadbd at once; their agents end."""
+    """Kill -9 every mariadbd at once, none of them in the middle of DDL; their agents end."""
+    through_ddl(*members)
     for process in [member.mariadbd() for member in members]:
         os.kill(process, signal.SIGKILL)
     for member in members:

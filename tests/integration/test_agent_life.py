@@ -9,6 +9,7 @@ from pathlib import Path
 import pymysql
 import pytest
 from galera_processes import DATABASE, PASSWORD, ROOT_PASSWORD, TOKEN, USER, Cluster, Member, wait_for
+from recovery_steps import kill, through_ddl
 
 from galera_operator.core.agent_api import MONITOR_USER, Admission, Grant, Stage, sql_password
 from galera_operator.core.position import Directory, Position, parse_grastate
@@ -105,10 +106,7 @@ def test_a_killed_mariadbd_ends_the_agent_and_the_next_one_rejoins_by_ist(cluste
     one, two, _ = cluster.bootstrap(), cluster.join(2), cluster.join(3)
     one.query(f"CREATE TABLE {DATABASE}.t (id INT PRIMARY KEY)")
     wait_for("the table is on 2", lambda: two.status().position == one.status().position)
-    state = one.status().wsrep
-    assert state is not None
-    # While a member runs DDL its grastate.dat has no state UUID, and it comes back by a full copy.
-    wait_for("2 is through with it", lambda: parse_grastate((two.data / "grastate.dat").read_text()).uuid == state.state_uuid)
+    through_ddl(two)
     os.kill(two.mariadbd(), signal.SIGKILL)
     assert two.wait_exit() == 128 + signal.SIGKILL
     assert "mariadbd ended by itself" in two.log
@@ -129,9 +127,7 @@ def test_all_killed_members_wait_with_their_positions_and_form_no_group_by_thems
     one.query(f"CREATE TABLE {DATABASE}.t (id INT PRIMARY KEY)")
     state = one.status().wsrep
     assert state is not None
-    for member in (one, two):
-        os.kill(member.mariadbd(), signal.SIGKILL)
-    assert one.wait_exit() == two.wait_exit() == 128 + signal.SIGKILL
+    kill(one, two)
 
     positions = {}
     for member in (one, two):
