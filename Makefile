@@ -61,11 +61,11 @@ lint: $(READY)
 
 # ONLY="operator kill-writer": systems, scenarios and figures by name; without it all, about 20 min. Quiet machine, please.
 bench: $(READY)  ## The same load and scenarios on this operator and on what people run today: build/bench/results.md.
-	$(VENV)/bin/python -m galera_operator.sandbox.packages bench
+	$(VENV)/bin/python -m galera_operator.sandbox.packages bench haproxy
 	PYTHONPATH=tests/bench:tests/e2e $(VENV)/bin/python -m galera_bench $(ONLY)
 
 footprint: $(READY)  ## What the operator itself costs, beside 1 to 1,000 simulated clusters behind real sockets. 5 min.
-	PYTHONPATH=tests/bench:tests/e2e $(VENV)/bin/python -m galera_bench.footprint --out build/bench
+	PYTHONPATH=tests/bench:tests/e2e:tests/simulation $(VENV)/bin/python -m galera_bench.footprint --out build/bench
 
 clean:
 	test ! -x $(VENV)/bin/galera-operator || $(VENV)/bin/galera-operator sandbox down --purge

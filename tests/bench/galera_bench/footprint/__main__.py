@@ -1,4 +1,4 @@
-"""`make footprint`: the operator beside 1, 10, 100 and 1,000 clusters of five, and ten of three."""
+"""`make footprint`: the operator beside 1 to 1,000 clusters of five, and ten of three."""
 
 from __future__ import annotations
 
@@ -16,16 +16,19 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import pace
+
 from galera_bench.footprint.engine import StandInEngine
 from galera_bench.footprint.members import serve
 from galera_bench.footprint.world import World
 from galera_bench.tables import table
 from galera_operator.core.agent_api import HTTP_PORT
 
-SIZES = ((1, 5), (10, 3), (10, 5), (100, 5), (1000, 5))
+SIZES = ((1, 5), (10, 3), (10, 5), (100, 5), (300, 5), (1000, 5))
 SETTLE_LOOKS = 2
 SETTLE_WITHIN = 120.0
 WINDOW = 20.0
+PACES = 10
 WISHES = 11
 WISH_WITHIN = 30.0
 SPACE = "GALERA_FOOTPRINT_INSIDE"
@@ -35,13 +38,15 @@ SPACE = "GALERA_FOOTPRINT_INSIDE"
 class Cost:
     """The operator beside so many calm clusters. Times in seconds.
 
-    `cpu`: share of one core. `cpu_per_member`: of one look at one member. `every`: between two looks at the same cluster.
-    `look`: 50th and 99th percentile of a look, from its first question to the last answer. `wish`: label change to service
-    write, the median and the longest; None: not within `WISH_WITHIN`.
+    `slowness`: how many times longer than `pace`'s core this one took for a piece of work. `cpu`: share of one core.
+    `cpu_per_member`: of one look at one member. `every`: between two looks at the same cluster. `look`: 50th and 99th percentile
+    of a look, from its first question to the last answer. `wish`: label change to service write, the median and the longest;
+    None: not within `WISH_WITHIN`.
     """
 
     clusters: int
     size: int
+    slowness: float
     rss: float
     cpu: float
     cpu_per_member: float
@@ -58,6 +63,7 @@ async def measure(clusters: int, size: int) -> Cost:
         socket, token = Path(folder, "docker.sock"), Path(folder, "token")
         token.write_text("footprint")  # noqa: ASYNC240 - nothing is served yet
         servers = [await engine.serve(socket), *await serve(world, HTTP_PORT, 3306)]
+        paces = [pace.work() for _ in range(PACES)]
         operator = _start(socket, token, Path(folder, "log"))
         try:
             await _settle(world, operator, Path(folder, "log"))
@@ -70,6 +76,7 @@ async def measure(clusters: int, size: int) -> Cost:
             return Cost(
                 clusters=clusters,
                 size=size,
+                slowness=pace.slowness(paces),
                 rss=_rss(operator.pid),
                 cpu=spent / seconds,
                 cpu_per_member=spent / max(1, len(looks) * size),
@@ -144,7 +151,8 @@ def rows(costs: list[Cost]) -> str:
         "clusters",
         "members",
         "memory",
-        "CPU",
+        "CPU of this core",
+        "of the reference",
         "CPU per member and look",
         "looked at every",
         "look p50 / p99",
@@ -156,6 +164,7 @@ def rows(costs: list[Cost]) -> str:
             str(cost.clusters * cost.size),
             f"{cost.rss:.0f} MiB",
             f"{cost.cpu:.1%}",
+            f"{cost.cpu / cost.slowness:.1%} ({cost.slowness:.1f}x)",
             f"{cost.cpu_per_member * 1e6:.0f} us",
             f"{cost.every:.2f} s",
             f"{cost.look[0] * 1000:.0f} / {cost.look[1] * 1000:.0f} ms",
