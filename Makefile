@@ -27,7 +27,8 @@ test-property: $(READY)
 	$(VENV)/bin/pytest -n 2 tests/property
 
 test-simulation: $(READY)  ## At night: .venv/bin/galera-operator sim run --histories 1000000 --processes $$(nproc)
-	$(VENV)/bin/pytest -s tests/simulation
+	$(VENV)/bin/pytest -s tests/simulation/test_batch.py  # takes every core by itself
+	$(VENV)/bin/pytest -n 2 tests/simulation --ignore=tests/simulation/test_batch.py
 
 test-mutation: $(READY)  ## Each safety condition of the rules removed in turn: a unit test has to fail.
 	$(VENV)/bin/python tests/mutation/check.py --fast
@@ -47,7 +48,7 @@ test-contract: $(READY)  ## The simulator and the real Swarm and MariaDB answer 
 PLANNED := $(addprefix tests/e2e/test_,restart.py writer.py runbooks.py monitoring.py)
 
 test-e2e: $(READY)
-	$(VENV)/bin/pytest tests/e2e $(addprefix --ignore=,tests/e2e/test_faults.py $(PLANNED))
+	$(VENV)/bin/pytest --durations=10 tests/e2e $(addprefix --ignore=,tests/e2e/test_faults.py $(PLANNED))
 
 test-planned: $(READY)  ## Restarts, updates, moves of the writer, every runbook, every alert: on a real Swarm under load, 40 min.
 	$(VENV)/bin/python -m galera_operator.sandbox.packages chromium

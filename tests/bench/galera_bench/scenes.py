@@ -176,6 +176,16 @@ def _restart(scene: Scene) -> None:
     wait_until(renewed, WITHIN, "every member restarted and whole", every=0.2, ignoring=(NotAnswered, CommandFailed))
 
 
+def _move_writer(scene: Scene) -> None:
+    """To each reader, and back."""
+    bench, writer = scene.bench, scene.audit.busiest()
+    readers = [one.slot for one in bench.members() if one.id != writer.id]
+    scene.act()
+    for slot in (*readers, writer.slot):
+        bench.deployment.execute(bench.operator, "galera-operator", "writer", bench.database, "--to", str(slot), "--wait")
+    scene.wait_whole(3)
+
+
 def _killed(*, writer: bool) -> Callable[[Scene], None]:
     def deed(scene: Scene) -> None:
         victim = scene.victim(writer=writer)
@@ -205,6 +215,7 @@ SCENARIOS = (
     Scenario("kill-reader", "kill -9 of a reader", 3, 3, _killed(writer=False), planned=False),
     Scenario("frozen", f"the writer frozen for {FROZEN_SECONDS:.0f} s", 3, 3, _frozen, planned=False),
     Scenario("restart", "rolling restart", 3, 3, _restart),
+    Scenario("move-writer", "the writer moved three times", 3, 3, _move_writer, only_operator=True),
     Scenario("3-5-3", "3 -> 5 -> 3", 3, 3, _to(5, 3)),
     Scenario("3-5", "3 -> 5", 3, 5, _to(5), only_operator=True),
     Scenario("3-5-parallel", "3 -> 5, `galera.join.parallel=2`", 3, 5, _parallel, only_operator=True),
