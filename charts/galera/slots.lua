@@ -6,7 +6,7 @@
 --    connections before its own agent has answered.
 -- 2. A slot that has been down for longer than a connection attempt lasts loses its sessions. `on-marked-down
 --    shutdown-sessions` does so at once, and takes the connections that are only being made with it: 2.6 fails them, 3.0
---    leaves them hanging until `timeout client`. Left alone for 250 ms they go to another member.
+--    leaves them hanging until `timeout client`. Left alone for 125 ms they go to another member.
 local POLL_MS = 100
 local POLLS_DOWN = 3 -- above `timeout connect` in haproxy.cfg
 
