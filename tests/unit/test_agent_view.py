@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from builders import wsrep
 
 from galera_operator.agent.view import View
@@ -23,6 +24,12 @@ def test_another_number_size_component_or_being_primary_is_another_view() -> Non
     for other in (TWO, wsrep(conf_id=7, cluster_size=2), wsrep(conf_id=7, cluster_size=3, cluster_status="non-Primary")):
         assert seen((ONE, 10.0), (other, 12.0)).age(12.5) == 0.5
     assert seen((ONE, 10.0), (wsrep(conf_id=7, cluster_size=3, last_committed=999, queue=5), 12.0)).age(12.5) == 2.5
+
+
+def test_members_that_are_told_before_the_number_of_their_view_are_no_old_view() -> None:
+    left = wsrep(conf_id=7, cluster_size=3, members=("db.2", "db.3"))
+    assert seen((ONE, 10.0), (left, 12.0)).age(12.5) == 0.5
+    assert seen((ONE, 10.0), (left, 12.0), (TWO, 12.2)).age(12.5) == pytest.approx(0.3)
 
 
 def test_a_member_that_tells_of_no_view_has_none_that_could_age() -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from galera_operator.agent.routing import STALE_SECONDS
 from galera_operator.core.agent_api import Wsrep
 
-_View = tuple[str, int, int, bool]
-"""State UUID, number, size, being Primary: what makes one view another than the one before."""
+_View = tuple[str, int, int, bool, tuple[str, ...]]
+"""State UUID, number, size, being Primary, members: what makes one view another than the one before.
+
+The members come from a statement of their own, a moment after the rest: either may be the first that tells of a change.
+"""
 
 
 class View:
@@ -34,7 +37,7 @@ class View:
             self.thawed_at = now
         if self.last is None or self.last.conf_id != wsrep.conf_id:
             self.moved_at = now
-        told = (wsrep.state_uuid, wsrep.conf_id, wsrep.cluster_size, wsrep.is_primary)
+        told = (wsrep.state_uuid, wsrep.conf_id, wsrep.cluster_size, wsrep.is_primary, wsrep.members)
         if told != self._told:
             self._told, self._told_at = told, now
         self.last, self.at = wsrep, now

@@ -166,7 +166,7 @@ class AgentStatus:
     term: int = 0
     """How often the writer has changed, as this agent knows: among agents the `writer` with the highest term counts."""
     view_age: float = 0.0
-    """Seconds since mariadbd last told of another view: component, number, size or being Primary."""
+    """Seconds since mariadbd last told of another view: component, number, size, being Primary or members."""
     leaving: bool = False
     """Asked to stop (SIGTERM or /stop): the drain ends with the end of the task, no admission takes it back."""
     data_bytes: int = 0
