@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from faults.containers import Container
 
 from galera_bench.audit import Audit
 from galera_bench.cluster import LOAD_USER, PASSWORD, Bench
@@ -107,36 +111,76 @@ def proxy_cost(bench: Bench) -> list[Line]:
 
     The bare one does nothing else and is beside the client, one hop less on the network: what is the least that a proxy costs.
     """
-    audit = Audit(bench)
-    audit.start()
-    proxies = bench.containers.running("bench_proxy")
-    home = bench.containers.running("bench_client")[0].node
-    proxy = next((one for one in proxies if one.node == home), proxies[0])
-    _sysbench(bench, bench.containers.address(proxy), "prepare")
-    writer = audit.busiest(30.0)
-    audit.stop()
-    audit.close()
+    writer, proxy, home = _path(bench)
     ways = {
         "direct": (bench.containers.address(writer), 3306),
         "through the proxy": (bench.containers.address(proxy), 3306),
         "through a bare HAProxy": ("127.0.0.1", BARE_PORT),
     }
-    rates: dict[str, list[float]] = {way: [] for way in ways}
     with _bare_proxy(bench, bench.containers.address(writer)):
-        for _ in range(SYSBENCH_ROUNDS):
-            for way, (host, port) in ways.items():
-                rates[way].append(_sysbench(bench, host, "run", port))
+        rates = _in_turns(bench, ways)
     middle = {way: statistics.median(found) for way, found in rates.items()}
     where = f"client on node {home}, proxy on {proxy.node}, writer on {writer.node}"
     return [
-        (
-            f"proxy: transactions of sysbench oltp_read_write, {SYSBENCH_THREADS} threads; {where}",
-            ", ".join(f"{_spread(found, 1, '/s')} {way}" for way, found in rates.items()),
-            "",
-        ),
+        (f"proxy: transactions of sysbench oltp_read_write, {SYSBENCH_THREADS} threads; {where}", _said(rates), ""),
         ("proxy: cost", f"{1 - middle['through the proxy'] / middle['direct']:.1%}", "<= 10 %"),
         ("proxy: cost of a bare HAProxy beside the client", f"{1 - middle['through a bare HAProxy'] / middle['direct']:.1%}", ""),
     ]
+
+
+def proxy_cost_apart(bench: Bench) -> list[Line]:
+    """The same where the proxy takes nothing from the database: the only member has one core, client and proxy have the others.
+
+    That is how it is on machines of their own; above, what is lost is what the proxy takes away from a database on a full core.
+    """
+    writer, proxy, _ = _path(bench)
+    database, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        return [("proxy: cost, the member on a core of its own", "not measured: this machine has one core", "<= 10 %")]
+    _pin(writer.pids, {database})
+    _pin(proxy.pids, set(others))
+    ways = {"direct": (bench.containers.address(writer), 3306), "through the proxy": (bench.containers.address(proxy), 3306)}
+    rates = _in_turns(bench, ways, set(others))
+    cost = 1 - statistics.median(rates["through the proxy"]) / statistics.median(rates["direct"])
+    return [
+        (f"proxy: the only member on a core of its own, {SYSBENCH_THREADS} threads", _said(rates), ""),
+        ("proxy: cost, the member on a core of its own", f"{cost:.1%}", "<= 10 %"),
+    ]
+
+
+def _path(bench: Bench) -> tuple[Container, Container, int]:
+    """With sysbench's tables made: the writer, the proxy beside the client if there is one, and the client's node."""
+    audit = Audit(bench)
+    audit.start()
+    try:
+        proxies = bench.containers.running("bench_proxy")
+        home = bench.containers.running("bench_client")[0].node
+        proxy = next((one for one in proxies if one.node == home), proxies[0])
+        _sysbench(bench, bench.containers.address(proxy), "prepare")
+        return audit.busiest(30.0), proxy, home
+    finally:
+        audit.stop()
+        audit.close()
+
+
+def _in_turns(bench: Bench, ways: Mapping[str, tuple[str, int]], cores: AbstractSet[int] = frozenset()) -> dict[str, list[float]]:
+    """Transactions a second by way, some runs each. Args: `cores`: where sysbench is to run; empty: anywhere."""
+    rates: dict[str, list[float]] = {way: [] for way in ways}
+    for _ in range(SYSBENCH_ROUNDS):
+        for way, (host, port) in ways.items():
+            rates[way].append(_sysbench(bench, host, "run", port, cores))
+    return rates
+
+
+def _said(rates: Mapping[str, Sequence[float]]) -> str:
+    return ", ".join(f"{_spread(found, 1, '/s')} {way}" for way, found in rates.items())
+
+
+def _pin(pids: Sequence[int], cores: AbstractSet[int]) -> None:
+    """Keep all threads of these processes on these cores."""
+    for pid in pids:
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 @contextmanager
@@ -155,7 +199,7 @@ def _bare_proxy(bench: Bench, writer: str) -> Iterator[None]:
             process.wait()
 
 
-def _sysbench(bench: Bench, host: str, command: str, port: int = 3306) -> float:
+def _sysbench(bench: Bench, host: str, command: str, port: int = 3306, cores: AbstractSet[int] = frozenset()) -> float:
     """Transactions a second; 0 for the preparation."""
     options = [
         "--db-driver=mysql", f"--mysql-host={host}", f"--mysql-port={port}", f"--mysql-user={LOAD_USER}",
@@ -163,9 +207,14 @@ def _sysbench(bench: Bench, host: str, command: str, port: int = 3306) -> float:
         "--tables=4", "--table-size=10000", f"--threads={SYSBENCH_THREADS}", f"--time={SYSBENCH_SECONDS}", "--report-interval=0",
         "--mysql-ignore-errors=1213,1205,1020", "--mysql-ssl=off",  # deadlock, lock wait, changed since the snapshot
     ]  # fmt: skip
-    done = commands.run([*bench.enter(), "sysbench", "oltp_read_write", *options, command], timeout=180)
+    place = ["taskset", "--cpu-list", ",".join(map(str, sorted(cores)))] if cores else []
+    done = commands.run([*bench.enter(), *place, "sysbench", "oltp_read_write", *options, command], timeout=180)
     match = re.search(r"transactions:\s+\d+\s+\((?P<rate>[\d.]+) per sec", done.stdout)
     return float(match["rate"]) if match else 0.0
 
 
-FIGURES = {"label": Figure(2, 2, label_and_routing), "proxy": Figure(3, 3, proxy_cost)}
+FIGURES = {
+    "label": Figure(2, 2, label_and_routing),
+    "proxy": Figure(3, 3, proxy_cost),
+    "proxy-apart": Figure(1, 1, proxy_cost_apart),
+}
