@@ -146,22 +146,26 @@ class _Answer:
     """One HTTP answer as it comes in. http.client reads one as well, in five times the processor time: there are many."""
 
     def __init__(self) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self.content = b""
-        self.is_whole = self.keeps_open = False
+        self.status = 0
+        self.keeps_open = False
 
     @property
-    def status(self) -> int:
-        return int(self._parser.get_status_code())
+    def is_whole(self) -> bool:
+        return self.status != 0
 
     def take(self, received: bytes) -> None:
         """Raises ConnectionError where the answer ends too early, has no end, or is none."""
+        assert self._parser is not None, "it is whole"
         if not received:
             raise ConnectionError("hung up before the end of its answer")
         try:
             self._parser.feed_data(received)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             raise ConnectionError(f"its answer is not HTTP: {error}") from error
+        if self.is_whole:
+            self._parser = None  # the two refer to each other: Python's collector would have to find that, for every answer
 
     def on_body(self, part: bytes) -> None:
         self.content += part
@@ -169,7 +173,8 @@ class _Answer:
             raise ValueError(f"more than {MAX_ANSWER} bytes")
 
     def on_message_complete(self) -> None:
-        self.is_whole, self.keeps_open = True, bool(self._parser.should_keep_alive())
+        assert self._parser is not None, "it calls this"
+        self.status, self.keeps_open = int(self._parser.get_status_code()), bool(self._parser.should_keep_alive())
 
 
 @lru_cache(maxsize=4096)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from galera_operator.sandbox import commands
+from galera_operator.sandbox.errors import SandboxError
 
 _IMAGES = Path("image/overlay2")
 _LAYERS = Path("overlay2")
@@ -63,6 +64,19 @@ def share(source: Path, target: Path, wanted: Iterable[str]) -> list[str]:
     return sorted(images)
 
 
+def layers(data_root: Path, name: str) -> list[Path]:
+    """The folders of an image's layers, the topmost first, as an overlay mount takes them.
+
+    Raises:
+        SandboxError: the engine has no such image.
+    """
+    image = named_images(data_root).get(name)
+    if image is None:
+        raise SandboxError(f"{data_root} has no image {name}; it has {', '.join(sorted(named_images(data_root))) or 'none'}")
+    chains = chain_ids(json.loads(_config(data_root, image).read_text())["rootfs"]["diff_ids"])
+    return [data_root / _folder(data_root, chain) / "diff" for chain in reversed(chains)]
+
+
 def chain_ids(diff_ids: list[str]) -> list[str]:
     """Ids of the layers as the engine files them: each stands for a layer together with all those below it.
 
@@ -82,10 +96,14 @@ def _record(chain: str) -> Path:
     return _IMAGES / "layerdb/sha256" / chain.removeprefix("sha256:")
 
 
+def _folder(data_root: Path, chain: str) -> Path:
+    return _LAYERS / (data_root / _record(chain) / "cache-id").read_text()
+
+
 def _share_layer(source: Path, target: Path, chain: str) -> None:
     record = _record(chain)
     (target / record).parent.mkdir(parents=True, exist_ok=True)
-    folder = _LAYERS / (source / record / "cache-id").read_text()
+    folder = _folder(source, chain)
     short = _LAYERS / "l" / (source / folder / "link").read_text()
     # cp, because it also links device nodes (they mark deleted files) and keeps the folders' extended attributes.
     commands.run(["cp", "-a", "--link", str(source / folder), str(target / folder)], timeout=300)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import pace
 
+from galera_bench.footprint import shipped
 from galera_bench.footprint.engine import StandInEngine
 from galera_bench.footprint.members import serve
 from galera_bench.footprint.world import World
@@ -55,16 +56,17 @@ class Cost:
     wish: tuple[float, float] | None
 
 
-async def measure(clusters: int, size: int) -> Cost:
-    """Start the stand-ins and the operator, let it settle, measure, and end it."""
+async def measure(root: Path, clusters: int, size: int) -> Cost:
+    """Start the stand-ins and the operator, let it settle, measure, and end it. Args: `root`: of the operator's image."""
     world = World(clusters, size)
     engine = StandInEngine(world)
-    with tempfile.TemporaryDirectory() as folder:
-        socket, token = Path(folder, "docker.sock"), Path(folder, "token")
-        token.write_text("footprint")  # noqa: ASYNC240 - nothing is served yet
-        servers = [await engine.serve(socket), *await serve(world, HTTP_PORT, 3306)]
+    with tempfile.TemporaryDirectory(dir=root / shipped.SHARED) as folder:
+        Path(folder, "token").write_text("footprint")  # noqa: ASYNC240 - nothing is served yet
+        servers = [await engine.serve(Path(folder, "docker.sock")), *await serve(world, HTTP_PORT, 3306)]
         paces = [pace.work() for _ in range(PACES)]
-        operator = _start(socket, token, Path(folder, "log"))
+        inside = f"/{Path(folder).relative_to(root)}"
+        settings = {"DOCKER_HOST": f"unix://{inside}/docker.sock", "GALERA_OPERATOR_TOKEN_FILE": f"{inside}/token"}
+        operator = shipped.start(root, settings, Path(folder, "log"))
         try:
             await _settle(world, operator, Path(folder, "log"))
             world.looks()
@@ -90,13 +92,6 @@ async def measure(clusters: int, size: int) -> Cost:
             await asyncio.sleep(0.3)  # its connections end, and with them their tasks
             for server in servers:
                 server.close()
-
-
-def _start(socket: Path, token: Path, log: Path) -> subprocess.Popen[bytes]:
-    settings = {"DOCKER_HOST": f"unix://{socket}", "GALERA_OPERATOR_TOKEN_FILE": str(token)}
-    command = [str(Path(sys.executable).with_name("galera-operator")), "run"]
-    with log.open("wb") as output:
-        return subprocess.Popen(command, env=os.environ | settings, stdout=output, stderr=output)
 
 
 async def _settle(world: World, operator: subprocess.Popen[bytes], log: Path) -> None:
@@ -196,13 +191,16 @@ def main() -> int:
         # In namespaces of its own: no other process has its ports, and the operator ends with them, however this one ends.
         unshare = ["unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
-        return subprocess.run([*unshare, *inside], env=os.environ | {SPACE: "1"}, check=False).returncode
+        shipped.prepare()
+        with tempfile.TemporaryDirectory() as folder:  # what is mounted there is not to be seen from out here
+            return subprocess.run([*unshare, *inside], env=os.environ | {SPACE: folder}, check=False).returncode
+    root = shipped.lay_out(Path(os.environ[SPACE]))
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     costs = []
     for given in options.sizes:
         clusters, size = map(int, given.split("x"))
-        costs.append(asyncio.run(measure(clusters, size)))
+        costs.append(asyncio.run(measure(root, clusters, size)))
         print(costs[-1], flush=True)
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
