@@ -1,5 +1,5 @@
 # One command each; every one sets up what it needs.
-.PHONY: demo faults test test-unit test-property test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench footprint clean
+.PHONY: demo faults test test-unit test-property test-computed test-simulation test-mutation test-integration test-contract test-e2e test-planned mutants lint bench footprint clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -18,7 +18,12 @@ demo: $(READY)  ## 1 -> 3 -> 1 members under WordPress and load, on a real Swarm
 faults: $(READY)  ## Every fault of tests/e2e/faults on a real Swarm under load, and a table: build/faults.md.
 	$(VENV)/bin/pytest tests/e2e/test_faults.py
 
-test: lint test-unit test-property test-mutation test-simulation test-integration test-e2e  ## What CI runs. Beside it: test-contract, test-planned, faults, mutants.
+test: lint test-unit test-property test-integration  ## What CI runs. Beside it: test-contract, test-planned, faults, mutants.
+	$(MAKE) --jobs 2 --output-sync=target test-e2e test-computed
+
+# Pure computing, with the processor time that others leave: the end-to-end tests wait more than half of the time.
+test-computed: $(READY)
+	chrt --idle 0 $(MAKE) test-mutation test-simulation
 
 test-unit: $(READY)
 	$(VENV)/bin/pytest -n 2 tests/unit

@@ -117,20 +117,6 @@ def test_what_is_no_answer_is_one_that_did_not_come(answering, answer):
         poll.ask("127.0.0.1", "secret")
 
 
-def test_an_answer_that_never_ends_is_given_up(answering, monkeypatch):
-    monkeypatch.setattr(agent_client, "TIMEOUT", 0.0)
-    drip = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"1"]
-    connection = agent_client.AgentConnection.__new__(agent_client.AgentConnection)
-    ours, theirs = socket.socketpair()
-    connection.host, connection._socket, connection.stays_open = "10.0.0.9", ours, True
-    with theirs:
-        for part in drip:
-            theirs.sendall(part)
-        with pytest.raises(TimeoutError):
-            connection.answer()
-    assert not connection.stays_open
-
-
 @pytest.mark.parametrize(
     ("answer", "words"),
     [

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import socketserver
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler
 
 import pytest
@@ -39,6 +42,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+        self.close_connection = self.close_connection or self.server.hangs_up
 
     def address_string(self):
         return "unix"
@@ -54,7 +58,7 @@ class Engine(socketserver.ThreadingUnixStreamServer):
 @pytest.fixture
 def engine(tmp_path):
     server = Engine(str(tmp_path / "engine.sock"), Handler)
-    server.connections, server.asked, server.bodies = 0, [], []
+    server.connections, server.asked, server.bodies, server.hangs_up = 0, [], [], False
     server.answers = {"/version": (200, b'{"ApiVersion": "1.41", "MinAPIVersion": "1.24"}')}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -74,6 +78,36 @@ def test_one_connection_serves_every_path_and_query(engine):
     for number in range(20):
         assert engine.api.get(f"/services/{number}", version=str(number)) == {}
     assert engine.connections == 1
+
+
+def test_calls_at_once_have_a_connection_each_and_keep_them(engine):
+    engine.answers["/nodes"] = (200, b"[]")
+    together = threading.Barrier(4)
+
+    def ask() -> None:
+        for _ in range(20):
+            together.wait(10)
+            assert engine.api.get("/nodes") == []
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(ask) for _ in range(4)]:
+            done.result()
+    assert 1 <= engine.connections <= 4
+
+
+def test_a_connection_that_the_engine_closed_meanwhile_is_not_asked(engine):
+    engine.answers["/nodes"] = (200, b"[]")
+    engine.hangs_up = True
+    for number in range(1, 4):
+        assert engine.api.get("/nodes") == []
+        assert engine.connections == number
+        assert select.select([engine.api._idle[-1]], [], [], 10)[0], "it hangs up"
+
+
+def test_an_answer_in_chunks_of_any_size_is_one_answer(engine):
+    names = [f"node{number}" for number in range(50_000)]
+    engine.answers["/nodes"] = (200, json.dumps(names).encode())
+    assert engine.api.get("/nodes") == names
 
 
 def test_what_is_asked_reaches_the_engine_as_it_was_said(engine):
@@ -103,8 +137,20 @@ def test_the_engine_s_no_is_told_in_its_own_words(engine, status, body, expected
 
 def test_an_engine_that_hangs_up_is_unreachable(engine):
     engine.answers["/services"] = (0, b"")
-    with pytest.raises(Unreachable, match="the engine did not answer GET /services: ProtocolError"):
+    with pytest.raises(Unreachable, match="the engine did not answer GET /services: ConnectionError"):
         engine.api.get("/services")
+
+
+def test_an_engine_behind_tcp_is_asked_as_well(engine):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        server.connections, server.asked, server.bodies, server.hangs_up = 0, [], [], False
+        server.answers = engine.answers | {"/nodes": (200, b"[]")}
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        with contextlib.closing(EngineApi(f"tcp://127.0.0.1:{server.server_address[1]}")) as api:
+            assert api.get("/nodes") == api.get("/nodes") == []
+        server.shutdown()
+        thread.join()
 
 
 def test_a_stream_gives_its_lines_and_its_end(engine):

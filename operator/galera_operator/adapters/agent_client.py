@@ -6,12 +6,10 @@ import contextlib
 import http
 import json
 import socket
-import time
 from collections.abc import Iterator
 from functools import lru_cache
 
-import httptools
-
+from galera_operator.adapters.http_connection import HttpConnection
 from galera_operator.adapters.kept import HangUps, KeptConnections, close
 from galera_operator.core.agent_api import (
     HTTP_PORT,
@@ -27,8 +25,6 @@ TIMEOUT = 1.5
 """Seconds for one exchange. An agent answers from memory; longer means that it does not answer."""
 
 MAX_ANSWER = 256 * 1024
-
-_AT_ONCE = 64 * 1024
 
 _PATH_OF = {kind: path for path, kind in PATHS.items()}
 
@@ -89,92 +85,33 @@ def send(address: str, token: str, command: Command) -> None:
         connection.answer()
 
 
-class AgentConnection:
-    """To one agent. After an answer it is open where the agent wants that, and closed otherwise."""
+class AgentConnection(HttpConnection):
+    """To one agent."""
 
     def __init__(self, address: str) -> None:
         """Connect. Raises OSError."""
         self.host = address
-        self._socket = socket.create_connection((address, HTTP_PORT), timeout=TIMEOUT)
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.stays_open = True
-
-    def fileno(self) -> int:
-        return self._socket.fileno()
-
-    def close(self) -> None:
-        self.stays_open = False
-        self._socket.close()
+        connected = socket.create_connection((address, HTTP_PORT), timeout=TIMEOUT)
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        super().__init__(connected, TIMEOUT, MAX_ANSWER)
 
     def ask(self, method: str, path: str, token: str, body: str | None = None) -> None:
         """Send the question. Raises OSError, and is closed then."""
         content = b"" if body is None else body.encode()
-        with self._closed_on_error():
-            self._socket.sendall(_head(method, path, self.host, token, None if body is None else len(content)) + content)
+        self.put(_head(method, path, self.host, token, None if body is None else len(content)) + content)
 
     def answer(self) -> bytes:
         """The answer's body.
 
         Raises:
-            Refused: another answer than 200.
+            Refused: another answer than 200; it is closed then.
             OSError: no answer, or one that is not HTTP.
         """
-        answer = _Answer()
-        with self._closed_on_error():
-            deadline = time.monotonic() + TIMEOUT
-            while not answer.is_whole:
-                received = self._socket.recv(_AT_ONCE)
-                answer.take(received)
-                if time.monotonic() > deadline:
-                    raise TimeoutError("its answer drips")
-            if answer.status != http.HTTPStatus.OK:
-                raise Refused(f"the agent at {self.host}: {answer.status} {_reason(answer.content)}")
-        if not answer.keeps_open:
-            self.close()
-        return answer.content
-
-    @contextlib.contextmanager
-    def _closed_on_error(self) -> Iterator[None]:
-        try:
-            yield
-        except BaseException:
+        answer = self.get()
+        if answer.status != http.HTTPStatus.OK:
             close(self)
-            raise
-
-
-class _Answer:
-    """One HTTP answer as it comes in. http.client reads one as well, in five times the processor time: there are many."""
-
-    def __init__(self) -> None:
-        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
-        self.content = b""
-        self.status = 0
-        self.keeps_open = False
-
-    @property
-    def is_whole(self) -> bool:
-        return self.status != 0
-
-    def take(self, received: bytes) -> None:
-        """Raises ConnectionError where the answer ends too early, has no end, or is none."""
-        assert self._parser is not None, "it is whole"
-        if not received:
-            raise ConnectionError("hung up before the end of its answer")
-        try:
-            self._parser.feed_data(received)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
-            raise ConnectionError(f"its answer is not HTTP: {error}") from error
-        if self.is_whole:
-            self._parser = None  # the two refer to each other: Python's collector would have to find that, for every answer
-
-    def on_body(self, part: bytes) -> None:
-        self.content += part
-        if len(self.content) > MAX_ANSWER:
-            raise ValueError(f"more than {MAX_ANSWER} bytes")
-
-    def on_message_complete(self) -> None:
-        assert self._parser is not None, "it calls this"
-        self.status, self.keeps_open = int(self._parser.get_status_code()), bool(self._parser.should_keep_alive())
+            raise Refused(f"the agent at {self.host}: {answer.status} {_reason(answer.content)}")
+        return answer.content
 
 
 @lru_cache(maxsize=4096)

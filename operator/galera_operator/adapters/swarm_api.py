@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import http
 import json
+import select
+from collections import deque
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -17,8 +19,9 @@ import docker
 import requests
 import urllib3
 from docker.errors import DockerException
-from docker.transport.unixconn import UnixHTTPAdapter
 
+from galera_operator.adapters.http_connection import HttpConnection
+from galera_operator.adapters.kept import close
 from galera_operator.ports import Conflict, Refused, Unreachable
 
 TIMEOUT = 5.0
@@ -27,8 +30,8 @@ TIMEOUT = 5.0
 STREAM_TIMEOUT = 600.0
 """Seconds of silence after which a stream of events is opened anew."""
 
-CONNECTIONS = 32
-"""That are kept; as many as there are turns at once."""
+MAX_ANSWER = 256 * 1024 * 1024
+"""Bytes. A task takes some thousand."""
 
 _OUT_OF_SEQUENCE = "update out of sequence"
 
@@ -56,21 +59,30 @@ class EngineApi:
         self._pool = _pool_to(self.client)
         self._headers = {name: str(value) for name, value in self.client.headers.items()} | {"Content-Type": "application/json"}
         self._timeout = timeout
+        self._idle: deque[HttpConnection] = deque()  # never more than calls at once
 
     def get(self, path: str, **params: str) -> Any:
         """GET a path below the API version; JSON. Raises `Unreachable` or `Refused` with the engine's own words."""
-        return json.loads(self._send("GET", path, params).data)
+        return json.loads(self._call("GET", path, params, b""))
 
     def post(self, path: str, body: Any, **params: str) -> Any:
         """POST JSON. Raises `Conflict` when the object's version is not the one named."""
-        answer = self._send("POST", path, params, json.dumps(body))
-        return json.loads(answer.data) if answer.data else None
+        content = self._call("POST", path, params, json.dumps(body).encode())
+        return json.loads(content) if content else None
 
     @contextlib.contextmanager
     def stream(self, path: str, **params: str) -> Iterator[Iterator[bytes]]:
         """GET the lines of a stream that has no end; silence for too long counts as one. Raises `Unreachable`, `Refused`."""
-        answer = self._send("GET", path, params, patience=STREAM_TIMEOUT, preload_content=False)
+        timeout = urllib3.Timeout(connect=self._timeout, read=STREAM_TIMEOUT)
         try:
+            answer = self._pool.urlopen(
+                "GET", self._target(path, params), None, self._headers, retries=False, timeout=timeout, preload_content=False
+            )
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise _no_answer("GET", path, error) from error
+        try:
+            if answer.status >= http.HTTPStatus.BAD_REQUEST:
+                raise _refusal("GET", path, answer.status, answer.data)
             yield iter(answer)
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise Unreachable(f"the stream {path} broke: {type(error).__name__}") from error
@@ -79,27 +91,61 @@ class EngineApi:
 
     def close(self) -> None:
         """Close the connections that are kept."""
+        while self._idle:
+            close(self._idle.pop())
         self._pool.close()
         self.client.close()
 
-    def _send(
-        self, method: str, path: str, params: Mapping[str, str], body: str | None = None, patience: float = 0.0, **options: bool
-    ) -> urllib3.BaseHTTPResponse:
-        """Args: `patience`: seconds between two bytes of the answer, where they are not the same as for all calls."""
-        url = f"/v{self.client.api_version}{quote(path, safe='/._-')}" + (f"?{urlencode(params)}" if params else "")
-        timeout = urllib3.Timeout(connect=self._timeout, read=patience or self._timeout)
+    def _call(self, method: str, path: str, params: Mapping[str, str], content: bytes) -> bytes:
+        """The content of the answer. Nothing is asked twice: nobody knows how far the first time got."""
+        lines = [f"{method} {self._target(path, params)} HTTP/1.1", f"Host: {self._pool.host}", f"Content-Length: {len(content)}"]
+        lines += [f"{name}: {value}" for name, value in self._headers.items()]
         try:
-            answer = self._pool.urlopen(
-                method, url, body, self._headers, retries=False, redirect=False, timeout=timeout, **options
-            )
-            if answer.status < http.HTTPStatus.BAD_REQUEST:
-                return answer
-            message = _message(answer.data)
+            connection = self._connection()
+            connection.put("".join(f"{line}\r\n" for line in [*lines, ""]).encode() + content)
+            answer = connection.get()
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise Unreachable(f"the engine did not answer {method} {path}: {type(error).__name__}") from error
-        if _OUT_OF_SEQUENCE in message or answer.status == http.HTTPStatus.CONFLICT:
-            raise Conflict(message)
-        raise Refused(f"{method} {path}: {answer.status} {message}")
+            raise _no_answer(method, path, error) from error
+        if connection.stays_open:
+            self._idle.append(connection)
+        if answer.status >= http.HTTPStatus.BAD_REQUEST:
+            raise _refusal(method, path, answer.status, answer.content)
+        return answer.content
+
+    def _connection(self) -> HttpConnection:
+        """One that is kept and that the engine has not hung up on, or a new one. Raises OSError, HTTPError."""
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread took the last one
+                kept = self._idle.pop()
+                if not _hung_up(kept):
+                    return kept
+                close(kept)
+        # urllib3's connection knows the way (socket, TCP, TLS, SSH) from docker-py.
+        connection: Any = self._pool._new_conn()  # noqa: SLF001 - what docker-py overrides
+        connection.timeout = self._timeout
+        connection.connect()
+        return HttpConnection(connection.sock, self._timeout, MAX_ANSWER)
+
+    def _target(self, path: str, params: Mapping[str, str]) -> str:
+        return f"/v{self.client.api_version}{quote(path, safe='/._-')}" + (f"?{urlencode(params)}" if params else "")
+
+
+def _hung_up(connection: HttpConnection) -> bool:
+    """True where the other end has closed it, or said something that nobody asked for."""
+    poll = select.poll()
+    poll.register(connection, select.POLLIN | select.POLLRDHUP)
+    return bool(poll.poll(0))
+
+
+def _no_answer(method: str, path: str, error: Exception) -> Unreachable:
+    return Unreachable(f"the engine did not answer {method} {path}: {type(error).__name__}")
+
+
+def _refusal(method: str, path: str, status: int, content: bytes) -> Conflict | Refused:
+    message = _message(content)
+    if _OUT_OF_SEQUENCE in message or status == http.HTTPStatus.CONFLICT:
+        return Conflict(message)
+    return Refused(f"{method} {path}: {status} {message}")
 
 
 def _pool_to(client: docker.APIClient) -> urllib3.HTTPConnectionPool:
@@ -111,8 +157,6 @@ def _pool_to(client: docker.APIClient) -> urllib3.HTTPConnectionPool:
     base = str(client.base_url)
     adapter = client.get_adapter(base)
     assert isinstance(adapter, requests.adapters.HTTPAdapter)
-    if isinstance(adapter, UnixHTTPAdapter):
-        adapter.max_pool_size = CONNECTIONS
     request = client.prepare_request(requests.Request("GET", base))
     pool = adapter.get_connection_with_tls_context(request, client.verify, cert=client.cert)
     assert isinstance(pool, urllib3.HTTPConnectionPool)
