@@ -39,7 +39,7 @@ def test_a_member_that_was_cut_off_gets_what_it_missed_from_one_that_is_not_the_
     one, _, third = three
     appoint(three, "db.1")
     root(third, "SET GLOBAL wsrep_provider_options='gmcast.isolate=1'")
-    wait_for("it is alone", lambda: is_in(one, 2), 20, one.status)
+    wait_for("it is alone", lambda: is_in(one, 2) and not is_in(third, 3), 20, lambda: (one.status(), third.status()))
     one.query(f"CREATE TABLE {DATABASE}.missed (id INT PRIMARY KEY)")
     one.query(f"INSERT INTO {DATABASE}.missed VALUES (1), (2), (3)")
     root(third, "SET GLOBAL wsrep_provider_options='gmcast.isolate=0'")
