@@ -279,7 +279,7 @@ class RealSwarm(SwarmWorld):
     def _delete(self, path: str) -> bool:
         """True once it is not there any more."""
         try:
-            self._api._send(path, self._api._prepare("DELETE", path))
+            self._api._send("DELETE", path, {}, b"")
         except Refused as refusal:
             return ": 404 " in str(refusal)
         return False

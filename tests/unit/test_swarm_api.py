@@ -135,6 +135,12 @@ def test_the_engine_s_no_is_told_in_its_own_words(engine, status, body, expected
     assert said in str(caught.value)
 
 
+def test_a_server_that_is_no_engine_is_told_as_one(engine):
+    engine.answers["/services"] = (200, b"<html>It works!</html>")
+    with pytest.raises(Unreachable, match=r"the answer to GET /services is not JSON .*: no Docker engine is there"):
+        engine.api.get("/services")
+
+
 def test_an_engine_that_hangs_up_is_unreachable(engine):
     engine.answers["/services"] = (0, b"")
     with pytest.raises(Unreachable, match="the engine did not answer GET /services: ConnectionError"):

@@ -62,13 +62,13 @@ class EngineApi:
         self._idle: deque[HttpConnection] = deque()  # never more than calls at once
 
     def get(self, path: str, **params: str) -> Any:
-        """GET a path below the API version; JSON. Raises `Unreachable` or `Refused` with the engine's own words."""
-        return json.loads(self._call("GET", path, params, b""))
+        """GET a path below the API version; JSON. Raises `Unreachable`, or `Refused` with the engine's own words."""
+        return _json("GET", path, self._send("GET", path, params, b""))
 
     def post(self, path: str, body: Any, **params: str) -> Any:
         """POST JSON. Raises `Conflict` when the object's version is not the one named."""
-        content = self._call("POST", path, params, json.dumps(body).encode())
-        return json.loads(content) if content else None
+        content = self._send("POST", path, params, json.dumps(body).encode())
+        return _json("POST", path, content) if content else None
 
     @contextlib.contextmanager
     def stream(self, path: str, **params: str) -> Iterator[Iterator[bytes]]:
@@ -96,9 +96,9 @@ class EngineApi:
         self._pool.close()
         self.client.close()
 
-    def _call(self, method: str, path: str, params: Mapping[str, str], content: bytes) -> bytes:
+    def _send(self, method: str, path: str, params: Mapping[str, str], content: bytes) -> bytes:
         """The content of the answer. Nothing is asked twice: nobody knows how far the first time got."""
-        lines = [f"{method} {self._target(path, params)} HTTP/1.1", f"Host: {self._pool.host}", f"Content-Length: {len(content)}"]
+        lines = [f"{method} {self._target(path, params)} HTTP/1.1", "Host: docker", f"Content-Length: {len(content)}"]
         lines += [f"{name}: {value}" for name, value in self._headers.items()]
         try:
             connection = self._connection()
@@ -120,7 +120,7 @@ class EngineApi:
                 if not _hung_up(kept):
                     return kept
                 close(kept)
-        # urllib3's connection knows the way (socket, TCP, TLS, SSH) from docker-py.
+        # urllib3's connection knows the way (socket, TCP, TLS) from docker-py.
         connection: Any = self._pool._new_conn()  # noqa: SLF001 - what docker-py overrides
         connection.timeout = self._timeout
         connection.connect()
@@ -161,6 +161,13 @@ def _pool_to(client: docker.APIClient) -> urllib3.HTTPConnectionPool:
     pool = adapter.get_connection_with_tls_context(request, client.verify, cert=client.cert)
     assert isinstance(pool, urllib3.HTTPConnectionPool)
     return pool
+
+
+def _json(method: str, path: str, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise Unreachable(f"the answer to {method} {path} is not JSON ({error}): no Docker engine is there") from error
 
 
 def _message(content: bytes) -> str:
