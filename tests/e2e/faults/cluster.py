@@ -99,12 +99,16 @@ class Cluster:
         return [one for one in self.containers.running(self.database) if one.slot != writer.slot]
 
     def managers(self) -> dict[str, bool]:
-        """Each node's host name, and whether it leads the Swarm. While the managers elect a leader they do not answer."""
+        """Each node's host name, and whether it leads the Swarm.
 
-        def listed() -> list[str]:
-            return self.deployment.docker("node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}").splitlines()
+        While the managers elect a leader they do not answer, or name none.
+        """
 
-        told = wait_until(listed, 60, "the managers to answer", every=0.5, ignoring=(CommandFailed,))
+        def listed() -> list[str] | NotYet:
+            told = self.deployment.docker("node", "ls", "--format", "{{.Hostname}} {{.ManagerStatus}}").splitlines()
+            return told if any(line.endswith(" Leader") for line in told) else NotYet(told)
+
+        told = wait_until(listed, 60, "the managers to have a leader", every=0.5, ignoring=(CommandFailed,))
         return {line.split()[0]: line.split()[-1] == "Leader" for line in told}
 
     def hosts(self, without: Sequence[int] = ()) -> list[str]:
