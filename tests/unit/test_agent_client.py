@@ -101,17 +101,7 @@ def test_an_agent_that_hung_up_on_a_kept_connection_is_asked_once_more(answering
     assert len(server.asked) == 2
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        b"",
-        b"HTTP/1.1 200 OK\r\nContent-Length: 900\r\n\r\n{",
-        b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
-        http(b"x" * (MAX_ANSWER + 1)),
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    ],
-    ids=["nothing", "cut off", "another protocol", "too much", "broken chunks"],
-)
+@pytest.mark.parametrize("answer", [b"", http(b"x" * (MAX_ANSWER + 1))], ids=["nothing", "too much"])
 def test_what_is_no_answer_is_one_that_did_not_come(answering, answer):
     with answering([answer]) as (_, poll), pytest.raises(Unreachable, match=r"no answer from 127.0.0.1:\d+: Connection"):
         poll.ask("127.0.0.1", "secret")

@@ -32,6 +32,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def answer(self):
         self.server.asked.append(self.path)
+        self.server.encodings.add(self.headers["Accept-Encoding"])
         status, body = self.server.answers.get(
             self.path.partition("?")[0].removeprefix("/v1.41"), (404, b'{"message":"nothing"}')
         )
@@ -58,12 +59,12 @@ class Engine(socketserver.ThreadingUnixStreamServer):
 @pytest.fixture
 def engine(tmp_path):
     server = Engine(str(tmp_path / "engine.sock"), Handler)
-    server.connections, server.asked, server.bodies, server.hangs_up = 0, [], [], False
+    server.connections, server.asked, server.bodies, server.encodings, server.hangs_up = 0, [], [], set(), False
     server.answers = {"/version": (200, b'{"ApiVersion": "1.41", "MinAPIVersion": "1.24"}')}
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     server.api = EngineApi(f"unix://{tmp_path}/engine.sock")
-    server.connections = 0
+    server.connections, server.encodings = 0, set()
     try:
         yield server
     finally:
@@ -114,6 +115,7 @@ def test_what_is_asked_reaches_the_engine_as_it_was_said(engine):
     engine.answers["/services/a%20b/update"] = (200, b"")
     assert engine.api.post("/services/a b/update", {"Name": "dätä"}, version="7", filters='{"name": ["x&y"]}') is None
     assert engine.bodies == [{"Name": "dätä"}]
+    assert engine.encodings == {"identity"}, "nobody here unpacks an answer"
     assert engine.asked[-1] == "/v1.41/services/a%20b/update?version=7&filters=%7B%22name%22%3A+%5B%22x%26y%22%5D%7D"
 
 
@@ -149,7 +151,7 @@ def test_an_engine_that_hangs_up_is_unreachable(engine):
 
 def test_an_engine_behind_tcp_is_asked_as_well(engine):
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
-        server.connections, server.asked, server.bodies, server.hangs_up = 0, [], [], False
+        server.connections, server.asked, server.bodies, server.encodings, server.hangs_up = 0, [], [], set(), False
         server.answers = engine.answers | {"/nodes": (200, b"[]")}
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

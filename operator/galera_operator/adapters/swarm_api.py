@@ -57,7 +57,9 @@ class EngineApi:
             where = base_url or "DOCKER_HOST or the default socket"
             raise Unreachable(f"no Docker engine answers at {where}: {error}; mount the socket or set DOCKER_HOST") from error
         self._pool = _pool_to(self.client)
-        self._headers = {name: str(value) for name, value in self.client.headers.items()} | {"Content-Type": "application/json"}
+        # docker-py would take compressed answers, too, which a proxy before the engine may give; nobody here unpacks them.
+        ours = {"Content-Type": "application/json", "Accept-Encoding": "identity"}
+        self._headers = {name: str(value) for name, value in self.client.headers.items()} | ours
         self._timeout = timeout
         self._idle: deque[HttpConnection] = deque()  # never more than calls at once
 
@@ -76,7 +78,13 @@ class EngineApi:
         timeout = urllib3.Timeout(connect=self._timeout, read=STREAM_TIMEOUT)
         try:
             answer = self._pool.urlopen(
-                "GET", self._target(path, params), None, self._headers, retries=False, timeout=timeout, preload_content=False
+                "GET",
+                self._target(path, params),
+                headers=self._headers,
+                retries=False,
+                redirect=False,
+                timeout=timeout,
+                preload_content=False,
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
             raise _no_answer("GET", path, error) from error
